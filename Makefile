@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: MIT
+#
+# make             the programs, below build/     make demo         one run on a loop device
+# make check       every test                     make check-quick  those of a minute or two
+# make lint        static checks                  make install      DESTDIR=, prefix=, ...
+# make dist        a tarball                      make clean        all but the built libmount
+# Parts of check: unit check-asan check-system check-build. Also: format distclean
+#
+# Overrides: BUILD= CC= CPPFLAGS= CFLAGS= LDFLAGS= CROSS_COMPILE= PKG_CONFIG= MKFS_BTRFS= V=1
+# LIBMOUNT_DIR= (prefix of a static libmount) or UTIL_LINUX_SRC= (sources to build it from)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+BUILD = build
+NAME = aimee-os-storage
+VERSION := $(shell cat VERSION)
+MKFS_BTRFS = /sbin/mkfs.btrfs
+Q = $(if $(V),,@)
+
+# ---- toolchain: what the caller gives is added, it replaces nothing ----------------------
+
+ifeq ($(origin CC),default)
+CC = $(CROSS_COMPILE)gcc
+endif
+ifeq ($(origin AR),default)
+AR = $(CROSS_COMPILE)ar
+endif
+STRIP ?= $(CROSS_COMPILE)strip
+PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
+CLANG ?= clang
+GCC ?= gcc
+
+# Where libmount is built when the system has none to link statically.
+DEPS = $(BUILD)/deps/$(notdir $(CROSS_COMPILE))util-linux
+export CC CPPFLAGS CFLAGS LDFLAGS CROSS_COMPILE PKG_CONFIG DEPS LIBMOUNT_DIR UTIL_LINUX_SRC
+
+# Warnings are errors, by name; probe-toolchain adds those that only one compiler knows.
+WARNINGS = -Wall -Wextra -Wformat=2 $(addprefix -Werror=, \
+    address alloca array-bounds bad-function-cast cast-align cast-qual char-subscripts comment \
+    date-time empty-body enum-compare format format-extra-args format-nonliteral \
+    format-security format-y2k ignored-qualifiers implicit-fallthrough \
+    implicit-function-declaration implicit-int incompatible-pointer-types init-self \
+    int-conversion int-to-pointer-cast main missing-braces missing-declarations \
+    missing-field-initializers missing-prototypes nested-externs nonnull \
+    old-style-definition overflow override-init parentheses pointer-arith pointer-sign \
+    pointer-to-int-cast redundant-decls return-type sequence-point shadow \
+    shift-count-negative shift-count-overflow shift-negative-value sign-compare \
+    sizeof-array-argument sizeof-pointer-memaccess strict-prototypes switch \
+    tautological-compare type-limits undef uninitialized unknown-pragmas \
+    unused-but-set-parameter unused-but-set-variable unused-function unused-label \
+    unused-local-typedefs unused-parameter unused-result unused-value unused-variable \
+    vla write-strings)
+DEFINES = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' \
+    -DMKFS_BTRFS='"$(MKFS_BTRFS)"'
+LANGUAGE = -std=gnu11 -fno-strict-aliasing -I. $(DEFINES) $(WARNINGS)
+# No folder of this machine gets into the programs: the same source gives the same bytes.
+PREFIX_MAP = '-ffile-prefix-map=$(CURDIR)=.' $(UTIL_LINUX:%='-ffile-prefix-map=%=util-linux')
+# The linker warns where a static program would load shared libraries at run time.
+STATIC_LINK = $(STATIC) -Wl,--fatal-warnings
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# ---- what to build -----------------------------------------------------------------------
+
+# The folder of a program appears when it has content. Tests see every object but main.
+FOLDERS = $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.c, \
+    init-storage factory-reset set-root-password generator common)))))
+PACKAGES = mount blkid uuid libbtrfsutil libselinux libsodium libxxhash
+PROGRAMS = $(filter init-storage factory-reset set-root-password,$(FOLDERS))
+GENERATORS = $(patsubst generator,aimee-os-generator,$(filter generator,$(FOLDERS)))
+UNIT_TESTS = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
+
+objects = $(patsubst %.c,$(BUILD)/$(or $(2),obj)/%.o,$(wildcard $(1:%=%/*.c)))
+tested = $(filter-out %/main.o $(BUILD)/$(1)/tests/unit/test-%,$(call objects,$(FOLDERS) tests/unit,$(1)))
+
+.PHONY: all unit check-asan check-system check-build check check-quick demo lint
+.PHONY: format install dist clean distclean FORCE
+all: $(PROGRAMS:%=$(BUILD)/%) $(GENERATORS:%=$(BUILD)/%)
+
+# Of common/ a program takes what it calls.
+COMMON = $(BUILD)/obj/packaging/no-nss.o $(if $(filter common,$(FOLDERS)),$(BUILD)/obj/common.a)
+
+# One link line for each program.
+$(BUILD)/init-storage: $(call objects,init-storage) $(COMMON) $(BUILD)/sources
+	$(call link,$(STATIC_LINK),$(PACKAGES))
+
+$(BUILD)/obj/common.a: $(call objects,common)
+$(BUILD)/obj/tested.a: $(call tested,obj)
+$(BUILD)/asan/tested.a: $(call tested,asan)
+
+$(BUILD)/obj/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/obj/tested.a
+	$(call link,-pie,cmocka $(PACKAGES))
+$(BUILD)/asan/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/tested.a
+	$(call link,-pie $(SANITIZE),cmocka $(PACKAGES))
+
+# ---- how to build ------------------------------------------------------------------------
+
+# What the compiler and the libraries can do, looked at once and again when a flag changes.
+# Everything depends on it. (make -n must not install anything, so it takes what is there.)
+SIGNATURE := $(shell $(CC) --version 2>/dev/null | head -n 1) $(CC) $(CPPFLAGS) $(CFLAGS) \
+    $(LDFLAGS) $(LANGUAGE) $(PKG_CONFIG) $(PACKAGES) $(LIBMOUNT_DIR) $(UTIL_LINUX_SRC)
+# A program or archive must forget a source that went away.
+SOURCES := $(wildcard $(FOLDERS:%=%/*.c) tests/unit/*.c)
+
+ifneq ($(SIGNATURE),$(file <$(BUILD)/signature))
+$(BUILD)/signature: FORCE
+endif
+ifneq ($(SOURCES),$(file <$(BUILD)/sources))
+$(BUILD)/sources: FORCE
+endif
+$(BUILD)/signature: export CONTENT = $(SIGNATURE)
+$(BUILD)/sources: export CONTENT = $(SOURCES)
+$(BUILD)/signature $(BUILD)/sources:
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$CONTENT" >$@
+
+ifneq ($(filter-out dist clean distclean,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+include $(BUILD)/config.mk
+else
+-include $(wildcard $(BUILD)/config.mk)
+endif
+endif
+$(BUILD)/config.mk: $(BUILD)/signature packaging/probe-toolchain
+	@packaging/build-deps build
+	@packaging/probe-toolchain $(PACKAGES) >$@.$$$$ && mv $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
+
+$(DEPS)/lib/libmount.a:
+	@packaging/build-libmount $(DEPS)
+# Every object wants its headers; built once, it makes none of them out of date.
+LIBMOUNT = $(if $(filter $(DEPS),$(UTIL_LINUX)),$(DEPS)/lib/libmount.a)
+
+MODE = $(LANGUAGE) $(PREFIX_MAP) $(PACKAGE_CFLAGS) -O2 -g -fPIE
+define compile
+	@mkdir -p $(@D)
+	@echo '  CC      $@'
+	$(Q)$(1) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+endef
+$(BUILD)/obj/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
+	$(call compile,$(CC) $(MODE) $(HARDENING) $(EXTRA_WARNINGS))
+$(BUILD)/asan/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
+	$(call compile,$(CC) $(MODE) $(SANITIZE))
+
+$(BUILD)/%.a: $(BUILD)/sources
+	@echo '  AR      $@'
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcsD $@ $(filter %.o,$^)
+
+# $(call link,FLAGS,PACKAGES): of the libraries of util-linux, all from one place.
+define link
+	@mkdir -p $(@D)
+	@echo '  LINK    $@'
+	$(Q)libs=$$(PKG_CONFIG_PATH=$(UTIL_LINUX:%=%/lib/pkgconfig:)$$PKG_CONFIG_PATH \
+	    $(PKG_CONFIG) --static --libs $(2)) && \
+	$(CC) $(CFLAGS) $(1) -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $(filter %.o %.a,$^) \
+	    $(LDFLAGS) $(UTIL_LINUX:%=-L%/lib) $$libs
+endef
+
+-include $(wildcard $(BUILD)/*/*/*.d $(BUILD)/*/tests/unit/*.d)
+
+# ---- tests -------------------------------------------------------------------------------
+
+unit: $(UNIT_TESTS:%=$(BUILD)/obj/unit/%)
+	@tests/unit/run unit $^
+
+check-asan: export ASAN_OPTIONS = detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
+check-asan: export UBSAN_OPTIONS = print_stacktrace=1
+check-asan: $(UNIT_TESTS:%=$(BUILD)/asan/unit/%)
+	@tests/unit/run asan $^
+
+RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)"
+check-system: all
+	@$(RUN_ENVIRONMENT) tests/system/run $(SYSTEM_OPTIONS)
+
+check-build: all
+	@tests/build/run "$$(realpath $(BUILD))"
+
+# Everything that can run is run; what failed is said at the end.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc))
+define run_each
+	@failed=; for part in $(1); do \
+	    $(MAKE) --no-print-directory $(JOBS) -k $$part || failed="$$failed $$part"; \
+	done; \
+	test -z "$$failed" || { echo "$@: FAILED:$$failed"; exit 1; }; echo "$@: all passed"
+endef
+check:
+	@packaging/build-deps build test lint
+	$(call run_each,all lint unit check-asan check-system check-build)
+check-quick:
+	@packaging/build-deps build test
+	$(call run_each,all unit check-asan 'check-system SYSTEM_OPTIONS=--quick')
+
+demo: all
+	@packaging/build-deps demo
+	@$(RUN_ENVIRONMENT) ./demo.sh
+
+# ---- static checks -----------------------------------------------------------------------
+
+C_SOURCES = $(wildcard $(FOLDERS:%=%/*.c) packaging/*.c tests/*/*.c)
+C_HEADERS = $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h)
+MANUALS = $(wildcard man/*.[1-8])
+SCRIPTS = $(shell find . \( -path './build*' -o -path './$(BUILD)' -o -name .git \) -prune -o -type f -exec \
+    awk 'FNR == 1 && (/^\#!.*sh( |$$)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }' {} +)
+LINT_MODE = $(LANGUAGE) $(PACKAGE_CFLAGS)
+
+# Inlined cleanup functions look uninitialised to gcc 12, hence -O0. And it takes a pointer for
+# lost when the struct that holds it is copied or grows: LeakSanitizer looks for leaks.
+ANALYZER = -fanalyzer -O0 -Werror -Wno-analyzer-malloc-leak
+$(BUILD)/analyzer/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
+	$(call compile,$(GCC) $(LINT_MODE) $(ANALYZER))
+$(BUILD)/clang/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
+	$(call compile,$(CLANG) $(LINT_MODE) -O2 -Werror)
+$(BUILD)/tidy/%.ok: %.c .clang-tidy $(C_HEADERS) $(BUILD)/config.mk | $(LIBMOUNT)
+	@mkdir -p $(@D)
+	@echo '  TIDY    $<'
+	$(Q)clang-tidy --quiet $< -- $(LINT_MODE) 2>$@.log || { cat $@.log; exit 1; }
+	@touch $@
+
+.PHONY: lint-cppcheck lint-format lint-shell lint-man
+lint: $(patsubst %.c,$(BUILD)/analyzer/%.o,$(wildcard $(FOLDERS:%=%/*.c)))
+lint: $(C_SOURCES:%.c=$(BUILD)/clang/%.o) $(C_SOURCES:%.c=$(BUILD)/tidy/%.ok)
+lint: lint-cppcheck lint-format lint-shell lint-man
+	@echo 'lint: clean'
+# cppcheck does not know __attribute__((cleanup)), so every owner seems to leak; and readdir
+# is only unsafe on a stream that two threads share.
+lint-cppcheck:
+	@echo '  CPPCHECK'
+	$(Q)cppcheck --quiet -j "$$(nproc)" --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --suppress=resourceLeak --suppress=memleak --suppress=readdirCalled \
+	    --error-exitcode=1 --library=posix,gnu -I. $(DEFINES) $(C_SOURCES)
+lint-format:
+	@echo '  FORMAT'
+	$(Q)clang-format --dry-run -Werror $(C_SOURCES) $(C_HEADERS)
+format:
+	clang-format -i $(C_SOURCES) $(C_HEADERS)
+lint-shell:
+	@echo '  SHELL'
+	$(Q)shellcheck $(SCRIPTS)
+lint-man:
+	@echo '  MAN'
+	$(if $(MANUALS),$(Q)mandoc -T lint -W warning $(MANUALS))
+
+# ---- installation ------------------------------------------------------------------------
+
+prefix ?= /usr
+exec_prefix ?= $(prefix)
+sbindir ?= $(exec_prefix)/sbin
+datarootdir ?= $(prefix)/share
+mandir ?= $(datarootdir)/man
+docdir ?= $(datarootdir)/doc/$(NAME)
+pkglibdir ?= $(prefix)/lib/aimee-os
+INSTALL ?= install
+systemd = $(or $(shell $(PKG_CONFIG) --variable=$(1) systemd 2>/dev/null),$(prefix)/lib/$(2))
+SYSTEMDSYSTEMUNITDIR ?= $(call systemd,systemdsystemunitdir,systemd/system)
+SYSTEMDSYSTEMPRESETDIR ?= $(call systemd,systemdsystempresetdir,systemd/system-preset)
+SYSTEMDSYSTEMGENERATORDIR ?= $(call systemd,systemdsystemgeneratordir,systemd/system-generators)
+TMPFILESDIR ?= $(call systemd,tmpfilesdir,tmpfiles.d)
+
+# $(call put,MODE AND OTHER OPTIONS,FILES,FOLDER): of the files that there are.
+define put
+	$(if $(strip $(2)),$(Q)$(INSTALL) -d '$(DESTDIR)$(3)' && \
+	    $(INSTALL) -m $(1) $(2) '$(DESTDIR)$(3)')
+endef
+PROGRAM_MODE = 755 $(if $(STRIP),-s --strip-program='$(STRIP)')
+
+install: all
+	$(call put,$(PROGRAM_MODE),$(PROGRAMS:%=$(BUILD)/%),$(sbindir))
+	$(call put,$(PROGRAM_MODE),$(GENERATORS:%=$(BUILD)/%),$(SYSTEMDSYSTEMGENERATORDIR))
+	$(call put,644,$(wildcard init-storage/writable-etc),$(pkglibdir))
+	$(call put,644,$(wildcard units/*.service units/*.target units/*.mount),$(SYSTEMDSYSTEMUNITDIR))
+	$(call put,644,$(wildcard units/*.preset),$(SYSTEMDSYSTEMPRESETDIR))
+	$(call put,644,$(wildcard units/tmpfiles.d/*.conf),$(TMPFILESDIR))
+	$(call put,644,$(wildcard man/*.5),$(mandir)/man5)
+	$(call put,644,$(wildcard man/*.7),$(mandir)/man7)
+	$(call put,644,$(wildcard man/*.8),$(mandir)/man8)
+	$(call put,644,$(wildcard README.md NEWS LICENSE),$(docdir))
+
+# ---- tarball and tidying up --------------------------------------------------------------
+
+# In a clone what git knows or would add, elsewhere all that is here.
+TARBALL = $(BUILD)/$(NAME)-$(VERSION).tar.gz
+dist:
+	@mkdir -p $(BUILD)
+	@{ git ls-files -z --cached --others --exclude-standard --exclude='/$(BUILD)/' \
+	    --deduplicate 2>/dev/null || \
+	    find . \( -path './build*' -o -path './$(BUILD)' -o -name .git \) -prune -o \
+	    -type f -printf '%P\0'; } | LC_ALL=C sort -z | \
+	tar --null --files-from=- --format=ustar --owner=0 --group=0 \
+	    --numeric-owner --mode=u=rwX,go=rX --transform='s,^,$(NAME)-$(VERSION)/,' \
+	    --mtime="@$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 0)}" \
+	    --use-compress-program='gzip -9n' -cf $(TARBALL)
+	@echo $(TARBALL)
+
+# libmount stays: it costs two minutes.
+clean:
+	@test ! -d $(BUILD) || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+distclean:
+	rm -rf $(BUILD)
