@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LINE_LIMIT 4096
+
+static pthread_mutex_t terminal_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool transient_shown;
+
+/* A message may carry a file's name, and a name may carry a newline or an escape sequence:
+ * neither may forge a second line in the journal nor drive the terminal. */
+static void mask_control_characters(char *text) {
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+    }
+}
+
+static void erase_transient(void) {
+    if (transient_shown)
+        fputs("\r\033[K", stderr);
+    transient_shown = false;
+}
+
+void log_line_list(enum log_priority priority, const char *format, va_list arguments) {
+    int keep = errno;
+    char message[LINE_LIMIT];
+
+    (void)vsnprintf(message, sizeof(message), format, arguments);
+    mask_control_characters(message);
+
+    pthread_mutex_lock(&terminal_lock);
+    erase_transient();
+    /* Set by systemd when standard error is the journal, which reads the priority from here. */
+    if (getenv("JOURNAL_STREAM"))
+        fprintf(stderr, "<%d>", (int)priority);
+    fprintf(stderr, "%s: %s\n", program_invocation_short_name, message);
+    fflush(stderr);
+    pthread_mutex_unlock(&terminal_lock);
+    errno = keep;
+}
+
+void log_line(enum log_priority priority, const char *format, ...) {
+    va_list arguments;
+
+    va_start(arguments, format);
+    log_line_list(priority, format, arguments);
+    va_end(arguments);
+}
+
+void log_transient(const char *text) {
+    pthread_mutex_lock(&terminal_lock);
+    erase_transient();
+    if (*text) {
+        fprintf(stderr, "\r%s: %s", program_invocation_short_name, text);
+        transient_shown = true;
+    }
+    fflush(stderr);
+    pthread_mutex_unlock(&terminal_lock);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "places.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "commit.h"
+#include "log.h"
+#include "nodatacow.h"
+#include "path.h"
+
+static int complete_one(struct session *session, const struct place *place, const char *path) {
+    _cleanup_close_ int fd =
+        open_beneath(session->volume.top, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+    int r;
+
+    if (fd == -ENOENT) {
+        r = commit_parents(session, path);
+        if (r == 0)
+            r = commit_directory(session, path);
+        if (r == 0)
+            log_info("%s: directory made", path);
+        return r;
+    }
+    if (fd == -ENOTDIR || fd == -ELOOP)
+        return 0; /* somebody put something else there: theirs */
+    if (fd < 0 || !place->nodatacow)
+        return fd < 0 ? fd : 0;
+    r = nodatacow_set(fd);
+    if (r > 0)
+        log_info("%s: new files in it are NOCOW from now on", path);
+    return r < 0 ? r : 0;
+}
+
+void places_complete(struct session *session) {
+    for (size_t i = 0; i < session->plan->place_count; i++) {
+        const struct place *place = &session->plan->places[i];
+        _cleanup_free_ char *path = survey_place_path(session->plan, place);
+        int r;
+
+        if (!path || place->private)
+            continue;
+        r = complete_one(session, place, path);
+        if (r < 0)
+            report_problem(session->report, "%s: cannot be made ready: %s", path, strerror(-r));
+    }
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe.h"
+
+#include <blkid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "cleanup.h"
+
+/* What is decided here decides whether somebody's data lives. Invariants:
+ *
+ * 1. BLANK is what remains when nothing else is true; a probe that cannot answer is not BLANK.
+ * 2. libblkid is asked for bad checksums and partition tables too: a damaged foreign file system
+ *    still holds somebody's data.
+ * 3. A whole copy of the btrfs superblock means that there was a btrfs with data. It counts as
+ *    blank only in the three cases that a person or an older appliance made on purpose.
+ * 4. Nothing here writes. */
+
+#define MIB (UINT64_C(1) << 20)
+#define CHUNK (64 << 10)
+/* "zeroed on purpose": how far from the start, and "strictly blank": how far. */
+#define ZEROED_SIZE (16 * MIB)
+#define STRICT_SIZE MIB
+
+const char *device_state_name(enum device_state state) {
+    static const char *const names[] = {
+        [DEVICE_BLANK] = "blank",
+        [DEVICE_BTRFS] = "btrfs",
+        [DEVICE_RESET_REQUESTED] = "reset-requested",
+        [DEVICE_DAMAGED] = "damaged",
+        [DEVICE_FOREIGN] = "foreign",
+        [DEVICE_UNREADABLE] = "unreadable",
+    };
+
+    return names[state];
+}
+
+static void conclude(struct device_probe *ret, enum device_state state) {
+    ret->state = state;
+}
+
+static void unreadable(struct device_probe *ret, uint64_t offset, int error) {
+    (void)snprintf(ret->found, sizeof(ret->found), "cannot read at byte %" PRIu64 ": %s", offset,
+                   strerror(error));
+    conclude(ret, DEVICE_UNREADABLE);
+}
+
+/* 0, or -errno; an end of the device before size bytes is -EIO. */
+static int read_at(int fd, void *buffer, size_t size, uint64_t offset) {
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+/* libblkid: values are NUL-terminated, the size counts the NUL. */
+static const char *value_of(blkid_probe probe, const char *name) {
+    const char *value = NULL;
+
+    return blkid_probe_lookup_value(probe, name, &value, NULL) == 0 ? value : NULL;
+}
+
+static void describe(blkid_probe probe, char *found, size_t size) {
+    const char *type = value_of(probe, "TYPE"), *usage = value_of(probe, "USAGE");
+    const char *label = value_of(probe, "LABEL"), *table = value_of(probe, "PTTYPE");
+    const char *offset = value_of(probe, type ? "SBMAGIC_OFFSET" : "PTMAGIC_OFFSET");
+    const char *damaged = value_of(probe, "SBBADCSUM") ? ", with a wrong checksum" : "";
+
+    (void)snprintf(found, size, "%s%s%s%s%s%s%s%s%s%s", type ? type : "a partition table of type ",
+                   type    ? " ("
+                   : table ? table
+                           : "unknown",
+                   type && usage ? usage : "", type ? ")" : "", label ? ", label \"" : "",
+                   label ? label : "", label ? "\"" : "", offset ? ", signature at byte " : "",
+                   offset ? offset : "", damaged);
+}
+
+static blkid_probe new_probe(int fd) {
+    blkid_probe probe = blkid_new_probe();
+
+    if (!probe)
+        return NULL;
+    if (blkid_probe_set_device(probe, fd, 0, 0) != 0 ||
+        blkid_probe_enable_superblocks(probe, 1) != 0 ||
+        blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE |
+                                                     BLKID_SUBLKS_LABEL | BLKID_SUBLKS_MAGIC |
+                                                     BLKID_SUBLKS_BADCSUM) != 0 ||
+        blkid_probe_enable_partitions(probe, 1) != 0 ||
+        blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT) != 0) {
+        blkid_free_probe(probe);
+        return NULL;
+    }
+    return probe;
+}
+
+static void free_probe(blkid_probe *probe) {
+    blkid_free_probe(*probe);
+}
+
+/* Every signature, one after the other. */
+static void list_all(int fd, char *found, size_t size) {
+    blkid_probe probe __attribute__((cleanup(free_probe))) = new_probe(fd);
+    size_t length = (size_t)snprintf(found, size, "signatures of more than one kind");
+    const char *separator = ": ";
+
+    while (probe && length + 1 < size && blkid_do_probe(probe) == 0) {
+        length += (size_t)snprintf(found + length, size - length, "%s", separator);
+        if (length + 1 >= size)
+            return;
+        describe(probe, found + length, size - length);
+        length += strlen(found + length);
+        separator = "; ";
+    }
+}
+
+bool probe_is_private_mapping(const char *uuid) {
+    /* "LVM-" and two identifiers of 32 characters; a suffix behind them marks a private part, as
+     * libblkid's sysfs_devno_is_dm_private() has it. */
+    static const char lvm[] = "LVM-", stratis[] = "stratis-1-private";
+    const size_t identifiers = 64;
+
+    if (strncmp(uuid, stratis, sizeof(stratis) - 1) == 0)
+        return true;
+    return strncmp(uuid, lvm, sizeof(lvm) - 1) == 0 &&
+           strlen(uuid) > sizeof(lvm) - 1 + identifiers &&
+           uuid[sizeof(lvm) - 1 + identifiers] == '-';
+}
+
+static bool is_private(int fd) {
+    char path[64], uuid[256];
+    _cleanup_close_ int file = -1;
+    struct stat st;
+    ssize_t n;
+
+    if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode))
+        return false;
+    (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/uuid", major(st.st_rdev),
+                   minor(st.st_rdev));
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    n = file < 0 ? -1 : read(file, uuid, sizeof(uuid) - 1);
+    if (n <= 0)
+        return false;
+    uuid[n] = '\0';
+    uuid[strcspn(uuid, "\n")] = '\0';
+    return probe_is_private_mapping(uuid);
+}
+
+enum signatures { SIGNATURES_NONE, SIGNATURES_BTRFS, SIGNATURES_OTHER, SIGNATURES_ERROR };
+
+static enum signatures ask_blkid(int fd, struct device_probe *ret) {
+    blkid_probe probe __attribute__((cleanup(free_probe))) = new_probe(fd);
+    const char *type;
+
+    if (!probe) {
+        (void)snprintf(ret->found, sizeof(ret->found), "cannot be probed: %s", strerror(errno));
+        return SIGNATURES_ERROR;
+    }
+    if (is_private(fd)) {
+        (void)snprintf(ret->found, sizeof(ret->found), "a private part of a logical volume");
+        return SIGNATURES_OTHER;
+    }
+    errno = 0;
+    switch (blkid_do_safeprobe(probe)) {
+    case 0:
+        type = value_of(probe, "TYPE");
+        if (!type || strcmp(type, "btrfs") != 0) {
+            describe(probe, ret->found, sizeof(ret->found));
+            return SIGNATURES_OTHER;
+        }
+        if (!value_of(probe, "PTTYPE"))
+            return SIGNATURES_BTRFS;
+        /* Which of the two is the older one's rest, nobody can tell from here. */
+        list_all(fd, ret->found, sizeof(ret->found));
+        return SIGNATURES_OTHER;
+    case 1:
+        return SIGNATURES_NONE;
+    case -2:
+        list_all(fd, ret->found, sizeof(ret->found));
+        return SIGNATURES_OTHER;
+    default:
+        (void)snprintf(ret->found, sizeof(ret->found), "a read error while it was probed: %s",
+                       strerror(errno ? errno : EIO));
+        return SIGNATURES_ERROR;
+    }
+}
+
+/* Whether [start, end) is all 0x00 or all 0xff, but for the 4 KiB of the primary superblock when
+ * skip_primary is set. 1, 0, or -errno with *ret_offset set. */
+static int is_uniform(int fd, uint64_t end, bool skip_primary, uint64_t *ret_offset) {
+    static unsigned char buffer[CHUNK];
+    unsigned char first = 0;
+
+    for (uint64_t offset = 0; offset < end;) {
+        size_t size = end - offset < CHUNK ? (size_t)(end - offset) : CHUNK;
+        int r;
+
+        if (skip_primary && offset == superblock_offsets[0]) {
+            offset += SUPERBLOCK_SIZE;
+            continue;
+        }
+        *ret_offset = offset;
+        r = read_at(fd, buffer, size, offset);
+        if (r < 0)
+            return r;
+        if (offset == 0)
+            first = buffer[0];
+        if (first != 0x00 && first != 0xff)
+            return 0;
+        for (size_t i = 0; i < size; i++) {
+            if (buffer[i] != first)
+                return 0;
+        }
+        offset += size;
+    }
+    return 1;
+}
+
+static uint64_t smaller(uint64_t one, uint64_t other) {
+    return one < other ? one : other;
+}
+
+/* Reads every copy that the device is large enough for; others stay without magic. */
+static int read_superblocks(int fd, uint64_t size, struct superblock *copies,
+                            struct device_probe *ret) {
+    for (int i = 0; i < SUPERBLOCK_COPIES; i++) {
+        unsigned char block[SUPERBLOCK_SIZE] = {0};
+        uint64_t offset = superblock_offsets[i];
+        int r;
+
+        copies[i] = (struct superblock){.offset = offset};
+        if (offset + SUPERBLOCK_SIZE > size)
+            continue;
+        r = read_at(fd, block, sizeof(block), offset);
+        if (r < 0) {
+            (void)unreadable(ret, offset, -r);
+            return r;
+        }
+        superblock_parse(block, offset, &copies[i]);
+    }
+    return 0;
+}
+
+static const struct superblock *whole_copy(const struct superblock *copies, uint64_t size) {
+    for (int i = 1; i < SUPERBLOCK_COPIES; i++) {
+        if (superblock_is_whole(&copies[i], size))
+            return &copies[i];
+    }
+    return NULL;
+}
+
+static void damaged(const struct superblock *copies, uint64_t size, struct device_probe *ret) {
+    const struct superblock *primary = &copies[0], *copy = whole_copy(copies, size);
+    const char *what = "no signature in its first superblock";
+
+    if (primary->magic == SUPERBLOCK_MAGIC_FINAL && primary->checksum == CHECKSUM_WRONG)
+        what = "a wrong checksum in its first superblock";
+    else if (primary->magic == SUPERBLOCK_MAGIC_FINAL && !primary->right_place)
+        what = "a first superblock that belongs elsewhere";
+    else if (primary->magic == SUPERBLOCK_MAGIC_FINAL)
+        what = "a size larger than the device";
+    if (primary->device_count > 1 && primary->magic == SUPERBLOCK_MAGIC_ZERO)
+        what = "a wiped signature, and a part of a file system on several devices";
+    if (copy)
+        (void)snprintf(ret->found, sizeof(ret->found),
+                       "%s (byte %" PRIu64 "), and a whole copy of it at byte %" PRIu64, what,
+                       primary->offset, copy->offset);
+    else
+        (void)snprintf(ret->found, sizeof(ret->found), "%s (byte %" PRIu64 ")", what,
+                       primary->offset);
+    (void)snprintf(ret->repair, sizeof(ret->repair), "%s",
+                   copy ? "btrfs rescue super-recover -v" : "btrfs inspect-internal dump-super -f");
+    conclude(ret, DEVICE_DAMAGED);
+}
+
+static void blank(int fd, uint64_t size, bool strict, struct device_probe *ret) {
+    uint64_t offset = 0;
+    int r = strict ? is_uniform(fd, smaller(size, STRICT_SIZE), true, &offset) : 1;
+
+    if (r < 0) {
+        unreadable(ret, offset, -r);
+        return;
+    }
+    if (r == 0)
+        (void)snprintf(ret->found, sizeof(ret->found),
+                       "unknown data in its first MiB, near byte %" PRIu64
+                       " (x-init-storage.blank=zero)",
+                       offset);
+    conclude(ret, r == 0 ? DEVICE_FOREIGN : DEVICE_BLANK);
+}
+
+/* Blank once what is left of a btrfs is gone. Other devices may still hold their parts of one
+ * that spanned several: that is not ours to decide. */
+static void blank_after_wipe(const struct superblock *left, const struct superblock *copies,
+                             uint64_t size, struct device_probe *ret) {
+    if (left->device_count != 1) {
+        damaged(copies, size, ret);
+        return;
+    }
+    ret->wipe_first = true;
+    conclude(ret, DEVICE_BLANK);
+}
+
+/* Nothing that libblkid knows: what do the three superblocks say? */
+static void judge_unknown(int fd, uint64_t size, bool strict, const struct superblock *copies,
+                          struct device_probe *ret) {
+    const struct superblock *copy = whole_copy(copies, size);
+    uint64_t offset = 0;
+    int zeroed;
+
+    if (superblock_was_wiped(&copies[0], size)) {
+        blank_after_wipe(&copies[0], copies, size, ret);
+        return;
+    }
+    if (!copy) {
+        blank(fd, size, strict, ret);
+        return;
+    }
+    zeroed = is_uniform(fd, smaller(size, ZEROED_SIZE), false, &offset);
+    if (zeroed < 0)
+        unreadable(ret, offset, -zeroed);
+    else if (zeroed)
+        blank_after_wipe(copy, copies, size, ret);
+    else
+        damaged(copies, size, ret);
+}
+
+void probe_device(int fd, uint64_t size, bool strict_blank, struct device_probe *ret) {
+    struct superblock copies[SUPERBLOCK_COPIES];
+    enum signatures signatures;
+
+    *ret = (struct device_probe){0};
+    if (read_superblocks(fd, size, copies, ret) < 0)
+        return;
+    ret->primary = copies[0];
+    signatures = ask_blkid(fd, ret);
+    if (signatures == SIGNATURES_ERROR)
+        conclude(ret, DEVICE_UNREADABLE);
+    else if (signatures == SIGNATURES_OTHER)
+        conclude(ret, DEVICE_FOREIGN);
+    else if (superblock_is_whole(&copies[0], size))
+        conclude(ret, DEVICE_BTRFS);
+    else if (signatures == SIGNATURES_BTRFS || copies[0].magic == SUPERBLOCK_MAGIC_FINAL)
+        damaged(copies, size, ret);
+    else
+        judge_unknown(fd, size, strict_blank, copies, ret);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PROBE_H
+#define PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "superblock.h"
+
+enum device_state {
+    DEVICE_BLANK,
+    DEVICE_BTRFS,
+    DEVICE_RESET_REQUESTED,
+    DEVICE_DAMAGED,
+    DEVICE_FOREIGN,
+    DEVICE_UNREADABLE,
+};
+
+const char *device_state_name(enum device_state state);
+
+struct device_probe {
+    enum device_state state;
+    /* Blank, but what is left of an older btrfs has to go first: mkfs.btrfs zeroes the primary
+     * superblock and the copies without a flush between them. */
+    bool wipe_first;
+    char found[512];           /* what forbids to format, or why it is unreadable, in words */
+    char repair[128];          /* damaged: the command that may mend it, without the device */
+    struct superblock primary; /* state btrfs: the superblock that was read */
+};
+
+/* Looks at a block device of size bytes, without changing it, and decides which state of the
+ * table in init-storage(8) it is in. strict_blank is x-init-storage.blank=zero. Whatever cannot
+ * be read makes it unreadable. */
+void probe_device(int fd, uint64_t size, bool strict_blank, struct device_probe *ret);
+
+/* Whether the text of /sys/dev/block/<device>/dm/uuid names a part of a logical volume that is
+ * not meant to be opened by itself; libblkid finds nothing on those, whatever is there. */
+bool probe_is_private_mapping(const char *uuid);
+
+#endif
