@@ -172,6 +172,8 @@ int commit_subvolumes(struct session *session) {
             report_problem(session->report, "%s: cannot be made the default subvolume: %s",
                            wanted->path, strerror(-r));
             wanted->state = MEMBER_FAILED;
+        } else if (wanted->needs_default) {
+            wanted->state = MEMBER_CREATED;
         }
     }
     return 0;

@@ -92,6 +92,7 @@ static int flush(struct session *session) {
 /* Staging tree, copy, flush, rename, flush: the order is what survives a power cut. */
 static void make_missing(struct session *session) {
     double start = clock_seconds();
+    bool changed = false;
     int r = staging_open(session);
 
     if (r < 0)
@@ -109,10 +110,11 @@ static void make_missing(struct session *session) {
         r = -EINTR;
     if (r == 0) {
         (void)commit_subvolumes(session);
-        places_complete(session);
+        changed = places_complete(session);
         etc_copies_add(session);
     }
-    if (interrupted())
+    if (interrupted() &&
+        (plan_has(session->plan, MEMBER_MISSING) || etc_list_has(session->list, MEMBER_MISSING)))
         report_interrupt(session);
     give_up(session);
     r = staging_close(session);
@@ -122,7 +124,8 @@ static void make_missing(struct session *session) {
     (void)flush(session);
     session->report->seconds.commit = clock_lap(&start);
     if (session->report->action == ACTION_NOTHING &&
-        (plan_has(session->plan, MEMBER_CREATED) || etc_list_has(session->list, MEMBER_CREATED)))
+        (changed || plan_has(session->plan, MEMBER_CREATED) ||
+         etc_list_has(session->list, MEMBER_CREATED)))
         session->report->action = ACTION_COMPLETED;
 }
 
@@ -184,8 +187,7 @@ static int first_look(struct session *session, struct survey *survey) {
 
     if (r < 0) {
         report_problem(session->report,
-                       "%s: its btrfs does not mount: %s (the kernel log says "
-                       "more); nothing was changed",
+                       "%s: its btrfs does not mount: %s (the kernel log says more)",
                        session->device, strerror(-r));
         return r;
     }

@@ -154,7 +154,7 @@ static int leave(struct writer *writer) {
         if (r < 0)
             return fail(writer, r, "removing the index of hard links");
         if (r > 0)
-            log_info("%s: %d files have more names in the image; no hard link can lead out of a "
+            log_info("%s: files with more names in the image: %d; no hard link can lead out of a "
                      "subvolume, so those are files of their own",
                      writer->path, r);
     }

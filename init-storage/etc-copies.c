@@ -75,9 +75,13 @@ static int copy_entry(struct session *session, const struct etc_entry *entry, in
 
 static void report_entry(struct session *session, struct etc_entry *entry, int error,
                          const struct copy_failure *failure) {
+    char name[PATH_MAX];
+
+    if (error == -EINTR)
+        return; /* it stays missing: that is how the caller knows */
     entry->state = MEMBER_FAILED;
-    if (error != -EINTR)
-        session_report_copy(session, entry->path, error, failure);
+    (void)snprintf(name, sizeof(name), "/etc/%s", entry->path);
+    session_report_copy(session, name, error, failure);
 }
 
 int etc_copies_stage(struct session *session) {
@@ -146,7 +150,7 @@ static int rename_entry(int beside, int folder, const char *path) {
 static int add_entry(struct session *session, struct etc_entry *entry, int folder,
                      struct copy_failure *failure) {
     _cleanup_close_ int beside = -1;
-    int r = staging_remove(folder, STAGING_NAME);
+    int r = staging_is_ours(folder, STAGING_NAME) ? staging_remove(folder, STAGING_NAME) : 0;
 
     if (r == 0) {
         beside = staging_open_in(session, plan_at_target(session->plan, STATE_TARGET));
@@ -171,17 +175,22 @@ void etc_copies_add(struct session *session) {
     bool staged = state && state->state == MEMBER_CREATED;
     int r;
 
+    if (folder < 0 && etc_list_has(session->list, MEMBER_MISSING))
+        report_problem(session->report, "writable-etc: no copies made, as there is no " STATE_TARGET
+                                        " to keep them in");
     for (size_t i = 0; i < session->list->count; i++) {
         struct etc_entry *entry = &session->list->entries[i];
         struct copy_failure failure = {0};
 
         if (entry->state != MEMBER_MISSING)
             continue;
-        r = folder;
-        if (folder >= 0 && !staged)
+        if (folder < 0) {
+            entry->state = MEMBER_FAILED;
+            continue;
+        }
+        r = 0;
+        if (!staged)
             r = interrupted() ? -EINTR : add_entry(session, entry, folder, &failure);
-        else if (folder < 0)
-            (void)copy_fail(&failure, folder, STATE_TARGET, "opening");
         if (r < 0) {
             report_entry(session, entry, r, &failure);
             continue;

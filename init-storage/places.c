@@ -11,6 +11,7 @@
 #include "nodatacow.h"
 #include "path.h"
 
+/* 1: changed, 0: as it should be, or -errno. */
 static int complete_one(struct session *session, const struct place *place, const char *path) {
     _cleanup_close_ int fd =
         open_beneath(session->volume.top, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
@@ -22,7 +23,7 @@ static int complete_one(struct session *session, const struct place *place, cons
             r = commit_directory(session, path);
         if (r == 0)
             log_info("%s: directory made", path);
-        return r;
+        return r < 0 ? r : 1;
     }
     if (fd == -ENOTDIR || fd == -ELOOP)
         return 0; /* somebody put something else there: theirs */
@@ -31,10 +32,12 @@ static int complete_one(struct session *session, const struct place *place, cons
     r = nodatacow_set(fd);
     if (r > 0)
         log_info("%s: new files in it are NOCOW from now on", path);
-    return r < 0 ? r : 0;
+    return r;
 }
 
-void places_complete(struct session *session) {
+bool places_complete(struct session *session) {
+    bool changed = false;
+
     for (size_t i = 0; i < session->plan->place_count; i++) {
         const struct place *place = &session->plan->places[i];
         _cleanup_free_ char *path = survey_place_path(session->plan, place);
@@ -45,5 +48,7 @@ void places_complete(struct session *session) {
         r = complete_one(session, place, path);
         if (r < 0)
             report_problem(session->report, "%s: cannot be made ready: %s", path, strerror(-r));
+        changed = changed || r > 0;
     }
+    return changed;
 }

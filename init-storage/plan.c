@@ -158,7 +158,8 @@ static const struct subvolume *same_path(const struct plan *plan, const char *pa
 }
 
 /* What is wrong with an entry, in words, or NULL. */
-static const char *entry_problem(const struct plan *plan, const struct fstab_entry *entry) {
+static const char *entry_problem(const struct plan *plan, const struct fstab_entry *entry,
+                                 bool default_named) {
     if (plan_at_target(plan, entry->target))
         return "a second line for this mount point";
     if (!entry->subvol)
@@ -169,7 +170,7 @@ static const char *entry_problem(const struct plan *plan, const struct fstab_ent
         return "subvol= must be a relative path without empty, \".\" or \"..\" components";
     if (path_below(entry->subvol, STAGING_NAME))
         return "subvol=" STAGING_NAME " is a name of our own";
-    if (path_below(entry->subvol, DEFAULT_NAME) && plan_default(plan))
+    if (path_below(entry->subvol, DEFAULT_NAME) && default_named)
         return "subvol=" DEFAULT_NAME " is the name of the subvolume of the line without subvol=";
     return NULL;
 }
@@ -180,8 +181,10 @@ static bool is_filled(const struct fstab_entry *entry) {
     return !entry->subvol || strcmp(entry->subvol, "/") != 0;
 }
 
-static int add_managed(struct plan *plan, const struct fstab_entry *entry, struct report *report) {
-    const char *problem = entry_problem(plan, entry);
+/* 1: added; 0: not, for a reason that was said; -ENOMEM. default_named: some line lacks subvol=. */
+static int add_managed(struct plan *plan, const struct fstab_entry *entry, bool default_named,
+                       struct report *report) {
+    const char *problem = entry_problem(plan, entry, default_named);
     struct subvolume *added;
 
     if (problem) {
@@ -197,7 +200,7 @@ static int add_managed(struct plan *plan, const struct fstab_entry *entry, struc
     if (!added)
         return -ENOMEM;
     added->is_default = added->below_default = entry->subvol == NULL;
-    return 0;
+    return 1;
 }
 
 static int add_nested(struct plan *plan, const char *target) {
@@ -296,24 +299,37 @@ static int add_below(struct plan *plan, const struct fstab_entry *entry, struct 
     return r;
 }
 
+/* The lines that are made and filled by us, and right. accepted gets one flag a line. */
+static int add_all_managed(const struct fstab *fstab, const bool *managed, bool *accepted,
+                           struct plan *plan, struct report *report) {
+    bool default_named = false;
+    int r = 0;
+
+    for (size_t i = 0; i < fstab->count; i++) {
+        const struct fstab_entry *entry = &fstab->entries[i];
+
+        default_named = default_named || (managed[i] && is_filled(entry) && !entry->subvol);
+    }
+    for (size_t i = 0; i < fstab->count && r >= 0; i++) {
+        const struct fstab_entry *entry = &fstab->entries[i];
+
+        if (managed[i] && is_filled(entry))
+            r = add_managed(plan, entry, default_named, report);
+        else if (managed[i] && strcmp(entry->target, "/") != 0)
+            log_info("fstab: %s: noauto, subvolid= or subvol=/: never made by us", entry->target);
+        accepted[i] = managed[i] && is_filled(entry) && r == 1;
+    }
+    return r < 0 ? r : 0;
+}
+
 /* In two rounds: a managed entry beats a nested name, whatever their order in fstab. */
 int plan_make(const struct fstab *fstab, const bool *managed, struct plan *ret,
               struct report *report) {
-    int r = 0;
+    _cleanup_free_ bool *accepted = calloc(fstab->count, sizeof(*accepted));
+    int r = accepted ? add_all_managed(fstab, managed, accepted, ret, report) : -ENOMEM;
 
     for (size_t i = 0; i < fstab->count && r == 0; i++) {
-        if (!managed[i])
-            continue;
-        if (is_filled(&fstab->entries[i]))
-            r = add_managed(ret, &fstab->entries[i], report);
-        else if (strcmp(fstab->entries[i].target, "/") != 0)
-            log_info("fstab: %s: noauto, subvolid= or subvol=/: never made by us",
-                     fstab->entries[i].target);
-    }
-    for (size_t i = 0; i < fstab->count && r == 0; i++) {
-        const struct subvolume *made = plan_at_target(ret, fstab->entries[i].target);
-
-        if (managed[i] && made && is_filled(&fstab->entries[i]))
+        if (accepted[i])
             r = add_below(ret, &fstab->entries[i], report);
     }
     if (r == 0)

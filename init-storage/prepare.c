@@ -214,14 +214,13 @@ static int refuse(struct prepare *prepare, const struct device_probe *found) {
     const char *path = prepare->device.path;
 
     if (found->state == DEVICE_DAMAGED)
-        report_refusal(prepare->report,
-                       "%s: holds a damaged btrfs with %s; not touched. To mend it: %s %s", path,
-                       found->found, found->repair, path);
+        report_refusal(prepare->report, "%s: holds a damaged btrfs with %s; not touched; %s %s",
+                       path, found->found, found->advice, path);
     else
         report_refusal(prepare->report,
-                       "%s: holds something else: %s; not touched. If nobody needs it: wipefs -a "
-                       "%s, then start again",
-                       path, found->found, path);
+                       "%s: holds something else: %s; not touched; if nobody needs it, clear it "
+                       "(wipefs -a %s, or blkdiscard -z %s) and start again",
+                       path, found->found, path, path);
     prepare->report->action = ACTION_REFUSED;
     return -EEXIST;
 }

@@ -278,8 +278,9 @@ static void damaged(const struct superblock *copies, uint64_t size, struct devic
     else
         (void)snprintf(ret->found, sizeof(ret->found), "%s (byte %" PRIu64 ")", what,
                        primary->offset);
-    (void)snprintf(ret->repair, sizeof(ret->repair), "%s",
-                   copy ? "btrfs rescue super-recover -v" : "btrfs inspect-internal dump-super -f");
+    (void)snprintf(ret->advice, sizeof(ret->advice), "%s",
+                   copy ? "to mend it: btrfs rescue super-recover -v"
+                        : "to look at it: btrfs inspect-internal dump-super -fa");
     conclude(ret, DEVICE_DAMAGED);
 }
 

@@ -24,7 +24,7 @@ struct device_probe {
      * superblock and the copies without a flush between them. */
     bool wipe_first;
     char found[512];           /* what forbids to format, or why it is unreadable, in words */
-    char repair[128];          /* damaged: the command that may mend it, without the device */
+    char advice[128];          /* damaged: words and a command that may help, but the device */
     struct superblock primary; /* state btrfs: the superblock that was read */
 };
 

@@ -21,12 +21,14 @@ remember(struct report *report, enum exit_status status, const char *format, va_
 
     va_copy(again, arguments);
     log_line_list(LOG_PRIORITY_ERROR, format, arguments);
-    if (!report->first_error && vasprintf(&report->first_error, format, again) < 0)
-        report->first_error = NULL;
-    va_end(again);
     /* A refusal outranks a failure: nothing was touched, and that is the thing to know. */
-    if (report->status < status)
+    if (report->status < status) {
+        free(report->first_error);
+        if (vasprintf(&report->first_error, format, again) < 0)
+            report->first_error = NULL;
         report->status = status;
+    }
+    va_end(again);
 }
 
 void report_problem(struct report *report, const char *format, ...) {
@@ -117,10 +119,14 @@ int report_store(const struct report *report, const char *directory) {
     _cleanup_close_ int folder = -1, fd = -1;
     _cleanup_fclose_ FILE *stream = NULL;
 
-    if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+    bool made = mkdir(directory, 0755) == 0;
+
+    if (!made && errno != EEXIST)
         return -errno;
     folder = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)
+        return -errno;
+    if (made && fchmod(folder, 0755) < 0) /* the umask was in the way */
         return -errno;
     if (unlinkat(folder, temporary, 0) < 0 && errno != ENOENT)
         return -errno;

@@ -26,7 +26,7 @@ struct report {
     enum report_action action;
     char *device;
     char fsid[FSID_TEXT_SIZE]; /* "": none */
-    char *first_error;         /* later errors never replace it */
+    char *first_error;         /* of the highest status; later ones of it never replace it */
     enum exit_status status;
     const struct plan *plan;         /* not owned; NULL: none */
     const struct etc_list *etc_list; /* not owned; NULL: none */

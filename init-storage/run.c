@@ -24,6 +24,7 @@ struct run {
     struct plan plan;
     struct etc_list list;
     struct labels labels;
+    char *root_path; /* absolute: a thread of the copy has another current directory */
     struct prepare prepare;
     int root; /* the image as it is seen now, for its configuration */
 };
@@ -47,7 +48,8 @@ static int read_configuration(struct run *run) {
     int r;
 
     run->root = open(run->settings->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (run->root < 0) {
+    run->root_path = run->root < 0 ? NULL : realpath(run->settings->root, NULL);
+    if (!run->root_path) {
         r = -errno;
         report_problem(&run->report, "%s: cannot open: %s", run->settings->root, strerror(-r));
         return r;
@@ -110,7 +112,7 @@ static int use_file_system(struct run *run) {
                        strerror(-image));
         return image;
     }
-    labels_open(&run->labels, run->settings->root);
+    labels_open(&run->labels, run->root_path);
     session.copy = (struct copy_context){
         .image = image, .plan = &run->plan, .labels = &run->labels, .progress = &run->progress};
     return complete_file_system(&session);
@@ -205,5 +207,6 @@ enum exit_status run(const struct settings *settings) {
     fstab_free(&run.fstab);
     report_free(&run.report);
     close_fd(&run.root);
+    free(run.root_path);
     return status;
 }

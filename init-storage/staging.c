@@ -17,6 +17,8 @@
 /* Removes files. It only ever starts at our own folder's name, and never follows a symbolic link
  * out of it. */
 
+#define FREE_SECONDS 60
+
 static int remove_content(int directory);
 
 int staging_remove(int directory, const char *name) {
@@ -36,6 +38,13 @@ int staging_remove(int directory, const char *name) {
     if (r == 0 && unlinkat(directory, name, AT_REMOVEDIR) < 0)
         r = -errno;
     return r;
+}
+
+bool staging_is_ours(int directory, const char *name) {
+    struct stat st;
+
+    return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+           st.st_uid == geteuid() && (st.st_mode & 07777) == 0700;
 }
 
 static bool is_dot(const char *name) {
@@ -105,7 +114,9 @@ static int clear_subvolumes(const struct session *session) {
             *subvolume->path == '\0')
             continue;
         fd = open_beneath(session->volume.top, subvolume->path, O_RDONLY | O_DIRECTORY);
-        r = fd < 0 ? fd : staging_remove(fd, STAGING_NAME);
+        r = fd < 0 ? fd : 0;
+        if (r == 0 && staging_is_ours(fd, STAGING_NAME))
+            r = staging_remove(fd, STAGING_NAME);
         if (first == 0)
             first = r;
     }
@@ -123,23 +134,20 @@ int staging_open_in(const struct session *session, const struct subvolume *upper
         return fd;
     if (mkdirat(fd, STAGING_NAME, 0700) < 0 && errno != EEXIST)
         return -errno;
+    if (!staging_is_ours(fd, STAGING_NAME))
+        return -EEXIST;
     folder = openat(fd, STAGING_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return folder < 0 ? -errno : folder;
 }
 
 int staging_open(struct session *session) {
     int top = session->volume.top, r;
-    struct stat st;
 
     if (mkdirat(top, STAGING_NAME, 0700) < 0 && errno != EEXIST)
         return -errno;
     session->staging = openat(top, STAGING_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (session->staging < 0)
         return -errno;
-    if (fstat(session->staging, &st) < 0)
-        return -errno;
-    if (st.st_uid != geteuid())
-        return -EPERM;
     r = clear(top, session->staging);
     if (r == 0)
         r = clear_subvolumes(session);
@@ -186,6 +194,12 @@ static void mark_failed(struct session *session, const struct subvolume *tree) {
     }
 }
 
+/* The next copy may need the space. */
+static void free_removed(struct session *session) {
+    progress_phase(session->progress, "freeing the space of an unfinished copy", 0);
+    subvolume_wait_removed(session->volume.top, FREE_SECONDS);
+}
+
 static int fill_one(struct session *session, struct subvolume *subvolume) {
     char name[STAGING_NAME_SIZE], phase[256];
     struct copy_request request = {.kind = COPY_SUBVOLUME,
@@ -202,19 +216,22 @@ static int fill_one(struct session *session, struct subvolume *subvolume) {
     r = copy_run(&session->copy, &request, &failure);
     if (r == 0)
         return 0;
-    mark_failed(session, subvolume);
     if (r == -EINTR)
-        return r;
+        return r; /* it stays missing: that is how the caller knows */
+    mark_failed(session, subvolume);
     session_report_copy(session, subvolume->path, r, &failure);
     r = staging_remove(session->staging, name);
     if (r < 0)
         log_warning("%s: cannot remove its unfinished copy: %s", subvolume->path, strerror(-r));
+    free_removed(session);
     return 0;
 }
 
 int staging_fill(struct session *session) {
     int r = 0;
 
+    if (plan_has(session->plan, MEMBER_MISSING))
+        free_removed(session);
     for (size_t i = 0; i < session->plan->count && r == 0; i++) {
         struct subvolume *subvolume = &session->plan->subvolumes[i];
 

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "cleanup.h"
+#include "interrupt.h"
 #include "path.h"
 
 static int result(enum btrfs_util_error error) {
@@ -62,6 +64,24 @@ int subvolume_remove(int parent, const char *name) {
         return r;
     r = make_writable(parent, name);
     return r < 0 ? r : result(btrfs_util_delete_subvolume_fd(parent, name, flags));
+}
+
+void subvolume_wait_removed(int top, unsigned seconds) {
+    const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+
+    for (unsigned tries = seconds * 10; tries > 0 && !interrupted(); tries--) {
+        uint64_t *ids = NULL;
+        size_t count = 0;
+
+        /* This wakes the kernel's cleaner, which otherwise waits for half a minute. */
+        if (btrfs_util_sync_fd(top) != BTRFS_UTIL_OK ||
+            btrfs_util_deleted_subvolumes_fd(top, &ids, &count) != BTRFS_UTIL_OK)
+            return;
+        free(ids);
+        if (count == 0)
+            return;
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 int subvolume_get_default(int top, uint64_t *ret_id) {

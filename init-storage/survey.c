@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "nodatacow.h"
 #include "path.h"
+#include "staging.h"
 #include "subvolume.h"
 
 enum found { FOUND_NOTHING, FOUND_SUBVOLUME, FOUND_DIRECTORY, FOUND_FILE, FOUND_OTHER, FOUND_ODD };
@@ -89,6 +90,7 @@ static int find_default(int top, struct plan *plan) {
 
     if (!wanted)
         return 0;
+    wanted->needs_default = false;
     r = subvolume_get_default(top, &id);
     if (r == 0 && id != BTRFS_TOP_ID) {
         wanted->state = MEMBER_PRESENT;
@@ -285,24 +287,27 @@ static int survey_etc(int top, const struct plan *plan, struct etc_list *list) {
     return 0;
 }
 
+static bool has_staging(int top, const char *path) {
+    _cleanup_close_ int fd = open_beneath(top, path, O_RDONLY | O_DIRECTORY);
+
+    return fd >= 0 && staging_is_ours(fd, STAGING_NAME);
+}
+
 /* Our folder at the top, or in a subvolume that was there. */
-static int survey_staging(int top, const struct plan *plan, bool *ret_left) {
-    enum found found = FOUND_NOTHING;
-    int r = find(top, STAGING_NAME, &found);
+static bool survey_staging(int top, const struct plan *plan) {
+    struct stat st;
 
-    if (r == 0 && found != FOUND_NOTHING)
-        *ret_left = !subvolume_default_is_below(top, STAGING_NAME);
-    for (size_t i = 0; r == 0 && !*ret_left && i < plan->count; i++) {
+    if (fstatat(top, STAGING_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+        !subvolume_default_is_below(top, STAGING_NAME))
+        return true;
+    for (size_t i = 0; i < plan->count; i++) {
         const struct subvolume *subvolume = &plan->subvolumes[i];
-        _cleanup_free_ char *path = NULL;
 
-        if (subvolume->state != MEMBER_PRESENT || *subvolume->path == '\0')
-            continue;
-        path = path_join(subvolume->path, STAGING_NAME);
-        r = path ? find(top, path, &found) : -ENOMEM;
-        *ret_left = r == 0 && found != FOUND_NOTHING && found != FOUND_ODD;
+        if (subvolume->state == MEMBER_PRESENT && *subvolume->path != '\0' &&
+            has_staging(top, subvolume->path))
+            return true;
     }
-    return r;
+    return false;
 }
 
 int survey_take(int top, struct plan *plan, struct etc_list *list, struct survey *ret) {
@@ -315,7 +320,7 @@ int survey_take(int top, struct plan *plan, struct etc_list *list, struct survey
     if (r == 0)
         r = survey_etc(top, plan, list);
     if (r == 0)
-        r = survey_staging(top, plan, &ret->staging_left);
+        ret->staging_left = survey_staging(top, plan);
     return r;
 }
 
