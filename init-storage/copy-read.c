@@ -190,7 +190,7 @@ static int walk_level_tree(struct reader *reader) {
 static int read_tree(struct reader *reader) {
     const struct copy_request *request = reader->request;
     int fd = open_beneath(reader->context->image, request->source + 1,
-                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME);
     struct statfs fs;
     int r;
 
@@ -255,8 +255,16 @@ int copy_read(const struct copy_context *context, const struct copy_request *req
     return r;
 }
 
+/* Into a subvolume that is not made together with the one around it. */
+static bool goes_elsewhere(const struct plan *plan, const char *path) {
+    const struct subvolume *subvolume = plan ? plan_at_target(plan, path) : NULL;
+
+    return subvolume && !subvolume->inside;
+}
+
 uint64_t copy_measure(const struct copy_context *context, const char *source) {
-    int fd = open_beneath(context->image, source + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    int fd =
+        open_beneath(context->image, source + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME);
     struct walk walk = {0};
     uint64_t total = 0;
 
@@ -270,8 +278,7 @@ uint64_t copy_measure(const struct copy_context *context, const char *source) {
             break; /* the copy will meet it and say so */
         if (r == 0)
             r = walk_up(&walk);
-        else if (S_ISDIR(entry.st.st_mode) &&
-                 !(context->plan && plan_at_target(context->plan, walk.path)))
+        else if (S_ISDIR(entry.st.st_mode) && !goes_elsewhere(context->plan, walk.path))
             r = walk_down(&walk, &entry);
         else if (S_ISREG(entry.st.st_mode))
             total += (uint64_t)entry.st.st_size;

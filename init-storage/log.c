@@ -11,9 +11,7 @@
 static pthread_mutex_t terminal_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool transient_shown;
 
-/* A message may carry a file's name, and a name may carry a newline or an escape sequence:
- * neither may forge a second line in the journal nor drive the terminal. */
-static void mask_control_characters(char *text) {
+void mask_control_characters(char *text) {
     for (; *text; text++) {
         if ((unsigned char)*text < 0x20 || *text == 0x7f)
             *text = '?';
@@ -53,10 +51,14 @@ void log_line(enum log_priority priority, const char *format, ...) {
 }
 
 void log_transient(const char *text) {
+    char line[LINE_LIMIT];
+
+    (void)snprintf(line, sizeof(line), "%s", text);
+    mask_control_characters(line);
     pthread_mutex_lock(&terminal_lock);
     erase_transient();
-    if (*text) {
-        fprintf(stderr, "\r%s: %s", program_invocation_short_name, text);
+    if (*line) {
+        fprintf(stderr, "\r%s: %s", program_invocation_short_name, line);
         transient_shown = true;
     }
     fflush(stderr);

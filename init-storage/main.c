@@ -7,6 +7,7 @@
 
 #include "interrupt.h"
 #include "log.h"
+#include "run-file.h"
 #include "run.h"
 #include "settings.h"
 
@@ -110,7 +111,7 @@ static int check_settings(const struct settings *settings) {
 
 int main(int argc, char **argv) {
     struct settings settings = {.root = "/",
-                                .run_directory = "/run/aimee-os",
+                                .run_directory = RUN_DIRECTORY,
                                 .mount_point = "/var",
                                 .progress = PROGRESS_AUTO};
     int r = parse_options(argc, argv, &settings);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "cleanup.h"
@@ -96,6 +97,15 @@ static int call_openat2(int directory, const char *path, int flags, uint64_t res
     return fd < 0 ? -errno : fd;
 }
 
+static bool is_link(int directory, const char *name) {
+    int keep = errno;
+    struct stat st;
+    bool link = fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+
+    errno = keep;
+    return link;
+}
+
 /* For kernels before 5.6: a component at a time, each without following. */
 static int open_by_steps(int directory, const char *path, int flags) {
     _cleanup_close_ int current = openat(directory, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -115,7 +125,7 @@ static int open_by_steps(int directory, const char *path, int flags) {
         next =
             openat(current, name, (last ? flags : O_PATH | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0)
-            return -errno;
+            return errno == ENOTDIR && is_link(current, name) ? -ELOOP : -errno;
         if (last)
             return next;
         close_fd(&current);

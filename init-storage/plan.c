@@ -206,13 +206,18 @@ static int add_managed(struct plan *plan, const struct fstab_entry *entry, bool 
 static int add_nested(struct plan *plan, const char *target) {
     struct subvolume *owner = plan_above_target(plan, target), *added;
     bool below_default;
+    char *path;
 
     /* Its upper one is not filled by us, or a managed entry is mounted there, or named twice. */
     if (!owner || strcmp(owner->target, target) == 0)
         return 0;
+    path = path_join(owner->path, path_below(target, owner->target));
+    if (path && same_path(plan, path)) {
+        free(path); /* a managed entry's, which is mounted elsewhere */
+        return 0;
+    }
     below_default = owner->below_default;
-    added = add_subvolume(plan, path_join(owner->path, path_below(target, owner->target)),
-                          strdup(target));
+    added = add_subvolume(plan, path, strdup(target));
     if (!added)
         return -ENOMEM;
     added->nested = true;

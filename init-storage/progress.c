@@ -178,6 +178,8 @@ void progress_phase(struct progress *progress, const char *phase, uint64_t total
     if (progress->bar)
         finish_phase(progress);
     (void)snprintf(progress->phase, sizeof(progress->phase), "%s", phase);
+    /* A path of fstab's may hold a newline, which would begin an assignment of its own. */
+    mask_control_characters(progress->phase);
     progress->phase_start = clock_seconds();
     progress->total = total;
     atomic_store(&progress->done, 0);

@@ -2,15 +2,14 @@
 #include "report.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "cleanup.h"
 #include "json.h"
 #include "log.h"
 #include "plan.h"
+#include "run-file.h"
 #include "writable-etc.h"
 
 #define REPORT_NAME "init-storage.json"
@@ -113,36 +112,17 @@ void report_print(const struct report *report, FILE *stream) {
             report->seconds.commit, report->seconds.total);
 }
 
-/* Without fsync: the folder is in memory, and the next boot writes its own report. */
 int report_store(const struct report *report, const char *directory) {
-    static const char temporary[] = REPORT_NAME ".new";
-    _cleanup_close_ int folder = -1, fd = -1;
-    _cleanup_fclose_ FILE *stream = NULL;
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
 
-    bool made = mkdir(directory, 0755) == 0;
-
-    if (!made && errno != EEXIST)
-        return -errno;
-    folder = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0)
-        return -errno;
-    if (made && fchmod(folder, 0755) < 0) /* the umask was in the way */
-        return -errno;
-    if (unlinkat(folder, temporary, 0) < 0 && errno != ENOENT)
-        return -errno;
-    fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    if (fchmod(fd, 0644) < 0)
-        return -errno;
-    stream = fdopen(fd, "we");
     if (!stream)
         return -errno;
-    (void)take_fd(&fd);
     report_print(report, stream);
-    if (fflush(stream) != 0 || ferror(stream))
-        return -EIO;
-    return renameat(folder, temporary, folder, REPORT_NAME) < 0 ? -errno : 0;
+    if (fclose(stream) != 0)
+        return -errno;
+    return run_file_write(directory, REPORT_NAME, text, size);
 }
 
 double clock_seconds(void) {

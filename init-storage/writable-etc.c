@@ -84,16 +84,17 @@ static int add_entry(struct etc_list *list, const struct etc_entry *entry) {
 /* Looks at one line, without its newline. An entry's list and line are set already. */
 static int read_line(int root, char *text, struct etc_entry *entry, struct etc_list *list,
                      const char **ret_problem) {
-    char *path, *type = text + strspn(text, " \t");
+    static const char blanks[] = " \t\r";
+    char *path, *type = text + strspn(text, blanks);
 
+    for (size_t end = strlen(type); end > 0 && strchr(blanks, type[end - 1]); end--)
+        type[end - 1] = '\0';
     if (*type == '\0' || *type == '#')
         return 0;
-    path = type + strcspn(type, " \t");
+    path = type + strcspn(type, blanks);
     if (*path)
         *path++ = '\0';
-    path += strspn(path, " \t");
-    for (size_t end = strlen(path); end > 0 && strchr(" \t\r", path[end - 1]); end--)
-        path[end - 1] = '\0';
+    path += strspn(path, blanks);
     *ret_problem = line_problem(root, type, path);
     if (*ret_problem)
         return 0;

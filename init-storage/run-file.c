@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "run-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+
+static int open_directory(const char *directory) {
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd < 0 ? -errno : fd;
+}
+
+static int make_directory(const char *directory) {
+    bool made = mkdir(directory, 0755) == 0;
+    _cleanup_close_ int fd = -1;
+
+    if (!made && errno != EEXIST)
+        return -errno;
+    fd = open_directory(directory);
+    if (fd < 0)
+        return fd;
+    if (made && fchmod(fd, 0755) < 0) /* the umask was in the way */
+        return -errno;
+    return take_fd(&fd);
+}
+
+static int write_all(int fd, const char *text, size_t size) {
+    while (size > 0) {
+        ssize_t n = write(fd, text, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        text += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+int run_file_write(const char *directory, const char *name, const char *text, size_t size) {
+    _cleanup_close_ int folder = make_directory(directory), fd = -1;
+    char temporary[NAME_MAX + 1];
+    int r;
+
+    if (folder < 0)
+        return folder;
+    (void)snprintf(temporary, sizeof(temporary), "%s.new", name);
+    if (unlinkat(folder, temporary, 0) < 0 && errno != ENOENT)
+        return -errno;
+    fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    r = write_all(fd, text, size);
+    if (r == 0 && fchmod(fd, 0644) < 0)
+        r = -errno;
+    if (r == 0 && renameat(folder, temporary, folder, name) < 0)
+        r = -errno;
+    if (r < 0)
+        (void)unlinkat(folder, temporary, 0);
+    return r;
+}
+
+ssize_t run_file_read(const char *directory, const char *name, char *text, size_t size) {
+    _cleanup_close_ int folder = open_directory(directory);
+    _cleanup_close_ int fd = -1;
+    size_t length = 0;
+
+    if (folder < 0)
+        return folder;
+    fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    while (length < size) {
+        ssize_t n = read(fd, text + length, size - length);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        length += (size_t)n;
+    }
+    return (ssize_t)length;
+}
+
+int run_file_remove(const char *directory, const char *name) {
+    _cleanup_close_ int folder = open_directory(directory);
+
+    if (folder < 0)
+        return folder == -ENOENT ? 0 : folder;
+    return unlinkat(folder, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
