@@ -18,6 +18,7 @@ BUILD = build
 NAME = aimee-os-storage
 VERSION := $(shell cat VERSION)
 MKFS_BTRFS = /sbin/mkfs.btrfs
+SYSTEMCTL = /bin/systemctl
 Q = $(if $(V),,@)
 
 # ---- toolchain: what the caller gives is added, it replaces nothing ----------------------
@@ -54,7 +55,7 @@ WARNINGS = -Wall -Wextra -Wformat=2 $(addprefix -Werror=, \
     unused-local-typedefs unused-parameter unused-result unused-value unused-variable \
     vla write-strings)
 DEFINES = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' \
-    -DMKFS_BTRFS='"$(MKFS_BTRFS)"'
+    -DMKFS_BTRFS='"$(MKFS_BTRFS)"' -DSYSTEMCTL='"$(SYSTEMCTL)"'
 LANGUAGE = -std=gnu11 -fno-strict-aliasing -I. $(DEFINES) $(WARNINGS)
 # No folder of this machine gets into the programs: the same source gives the same bytes.
 PREFIX_MAP = '-ffile-prefix-map=$(CURDIR)=.' $(UTIL_LINUX:%='-ffile-prefix-map=%=util-linux')
@@ -84,6 +85,9 @@ COMMON = $(BUILD)/obj/packaging/no-nss.o $(if $(filter common,$(FOLDERS)),$(BUIL
 
 # One link line for each program.
 $(BUILD)/init-storage: $(call objects,init-storage) $(COMMON) $(BUILD)/sources
+	$(call link,$(STATIC_LINK),$(PACKAGES))
+
+$(BUILD)/factory-reset: $(call objects,factory-reset) $(COMMON) $(BUILD)/sources
 	$(call link,$(STATIC_LINK),$(PACKAGES))
 
 $(BUILD)/obj/common.a: $(call objects,common)
@@ -171,7 +175,8 @@ check-asan: export UBSAN_OPTIONS = print_stacktrace=1
 check-asan: $(UNIT_TESTS:%=$(BUILD)/asan/unit/%)
 	@tests/unit/run asan $^
 
-RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)"
+RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)" \
+    FACTORY_RESET="$$(realpath $(BUILD)/factory-reset)"
 check-system: all
 	@$(RUN_ENVIRONMENT) tests/system/run $(SYSTEM_OPTIONS)
 

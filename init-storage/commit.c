@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
-#include "log.h"
-#include "path.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/path.h"
 #include "staging.h"
 #include "subvolume.h"
 
@@ -140,16 +140,15 @@ static void commit_one(struct session *session, struct subvolume *subvolume) {
     int r;
 
     if (upper && upper->state == MEMBER_FAILED) {
-        report_problem(session->report, "%s: not made, as %s above it could not be made",
-                       subvolume->path, upper->path);
+        problem(&session->report->problems, "%s: not made, as %s above it could not be made",
+                subvolume->path, upper->path);
         mark(session, subvolume, MEMBER_FAILED);
         return;
     }
     r = rename_one(session, subvolume);
     if (r < 0)
-        report_problem(session->report, "%s: cannot be given its name: %s", subvolume->path,
-                       r == -EEXIST ? "something of that name is there; rename it away"
-                                    : strerror(-r));
+        problem(&session->report->problems, "%s: cannot be given its name: %s", subvolume->path,
+                r == -EEXIST ? "something of that name is there; rename it away" : strerror(-r));
     mark(session, subvolume, r < 0 ? MEMBER_FAILED : MEMBER_CREATED);
     if (r == 0)
         log_info("%s: made for %s", subvolume->path, subvolume->target);
@@ -169,8 +168,8 @@ int commit_subvolumes(struct session *session) {
         int r = make_default(session, wanted);
 
         if (r < 0) {
-            report_problem(session->report, "%s: cannot be made the default subvolume: %s",
-                           wanted->path, strerror(-r));
+            problem(&session->report->problems, "%s: cannot be made the default subvolume: %s",
+                    wanted->path, strerror(-r));
             wanted->state = MEMBER_FAILED;
         } else if (wanted->needs_default) {
             wanted->state = MEMBER_CREATED;

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cleanup.h"
 #include "commit.h"
-#include "device.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/device.h"
+#include "common/interrupt.h"
+#include "common/log.h"
 #include "etc-copies.h"
-#include "interrupt.h"
-#include "log.h"
+#include "last-reset.h"
 #include "places.h"
 #include "staging.h"
 
@@ -23,8 +25,8 @@ void session_report_copy(struct session *session, const char *what, int error,
         reason = "it changed while it was copied";
     else if (failure->error == ENOSPC)
         reason = "no space left on the data device";
-    report_problem(session->report, "%s: not made: %s: %s: %s; the next run tries again", what,
-                   failure->path, failure->step, reason);
+    problem(&session->report->problems, "%s: not made: %s: %s: %s; the next run tries again", what,
+            failure->path, failure->step, reason);
 }
 
 /* What the last survey found wrong, once. */
@@ -33,8 +35,8 @@ static void report_survey(struct session *session) {
         const struct subvolume *subvolume = &session->plan->subvolumes[i];
 
         if (subvolume->state == MEMBER_FAILED)
-            report_problem(session->report, "%s (for %s): %s", subvolume->path, subvolume->target,
-                           subvolume->problem);
+            problem(&session->report->problems, "%s (for %s): %s", subvolume->path,
+                    subvolume->target, subvolume->problem);
         if (subvolume->left_plain)
             log_info("%s: is a plain directory where a subvolume is wanted; left as it is",
                      subvolume->path);
@@ -43,7 +45,7 @@ static void report_survey(struct session *session) {
         const struct etc_entry *entry = &session->list->entries[i];
 
         if (entry->state == MEMBER_FAILED)
-            report_problem(session->report, "/etc/%s: %s", entry->path, entry->problem);
+            problem(&session->report->problems, "/etc/%s: %s", entry->path, entry->problem);
     }
 }
 
@@ -53,8 +55,8 @@ static void report_inner_failures(struct session *session) {
 
         if (subvolume->state == MEMBER_FAILED && subvolume->inside &&
             subvolume->inside->state == MEMBER_MISSING)
-            report_problem(session->report, "%s (for %s): %s", subvolume->path, subvolume->target,
-                           subvolume->problem);
+            problem(&session->report->problems, "%s (for %s): %s", subvolume->path,
+                    subvolume->target, subvolume->problem);
     }
 }
 
@@ -71,10 +73,10 @@ static void give_up(struct session *session) {
 }
 
 static void report_interrupt(struct session *session) {
-    report_problem(session->report,
-                   "stopped by %s; nothing unfinished has a final name, the next "
-                   "run makes it",
-                   strsignal(interrupt_signal()));
+    problem(&session->report->problems,
+            "stopped by %s; nothing unfinished has a final name, the next "
+            "run makes it",
+            strsignal(interrupt_signal()));
 }
 
 /* The data must be on the medium before a name says that it is. */
@@ -84,8 +86,8 @@ static int flush(struct session *session) {
     progress_phase(session->progress, "writing out", 0);
     r = volume_sync(&session->volume);
     if (r < 0)
-        report_problem(session->report, "%s: cannot write everything out: %s", session->device,
-                       strerror(-r));
+        problem(&session->report->problems, "%s: cannot write everything out: %s", session->device,
+                strerror(-r));
     return r;
 }
 
@@ -96,12 +98,14 @@ static void make_missing(struct session *session) {
     int r = staging_open(session);
 
     if (r < 0)
-        report_problem(session->report, "%s: cannot make the folder %s: %s", session->device,
-                       STAGING_NAME, strerror(-r));
+        problem(&session->report->problems, "%s: cannot make the folder %s: %s", session->device,
+                STAGING_NAME, strerror(-r));
     if (r == 0)
         r = staging_fill(session);
     if (r == 0)
         r = etc_copies_stage(session);
+    if (r == 0)
+        last_reset_stage(session);
     report_inner_failures(session);
     if (r == 0)
         r = flush(session);
@@ -143,11 +147,10 @@ static int look_again(struct session *session, struct survey *survey) {
     if (r < 0 && !missing)
         return 0; /* only an old staging folder is left, on a read-only device */
     if (r < 0) {
-        report_problem(session->report,
-                       "%s: something is missing on it, and it cannot be mounted "
-                       "for writing: %s",
-                       session->device,
-                       r == -EROFS || r == -EACCES ? "it is read-only" : strerror(-r));
+        problem(&session->report->problems,
+                "%s: something is missing on it, and it cannot be mounted "
+                "for writing: %s",
+                session->device, r == -EROFS || r == -EACCES ? "it is read-only" : strerror(-r));
         return r;
     }
     progress_phase(session->progress, "waiting for another init-storage", 0);
@@ -155,9 +158,9 @@ static int look_again(struct session *session, struct survey *survey) {
     if (r == 0)
         r = survey_take(session->volume.top, session->plan, session->list, survey);
     if (r < 0) {
-        report_problem(session->report, "%s: %s", session->device,
-                       r == -ETIMEDOUT ? "another init-storage has held it for 60 s; try again"
-                                       : strerror(-r));
+        problem(&session->report->problems, "%s: %s", session->device,
+                r == -ETIMEDOUT ? "another init-storage has held it for 60 s; try again"
+                                : strerror(-r));
         return r;
     }
     return survey->staging_left || survey_misses(session->plan, session->list, survey);
@@ -186,15 +189,15 @@ static int first_look(struct session *session, struct survey *survey) {
     int r = mount_volume(session, session->dry_run ? VOLUME_READ_ONLY_NO_REPLAY : VOLUME_READ_ONLY);
 
     if (r < 0) {
-        report_problem(session->report,
-                       "%s: its btrfs does not mount: %s (the kernel log says more)",
-                       session->device, strerror(-r));
+        problem(&session->report->problems,
+                "%s: its btrfs does not mount: %s (the kernel log says more)", session->device,
+                strerror(-r));
         return r;
     }
     r = survey_take(session->volume.top, session->plan, session->list, survey);
     if (r < 0)
-        report_problem(session->report, "%s: cannot look at its content: %s", session->device,
-                       strerror(-r));
+        problem(&session->report->problems, "%s: cannot look at its content: %s", session->device,
+                strerror(-r));
     return r;
 }
 

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
+#include "common/interrupt.h"
 #include "copy-reader.h"
-#include "interrupt.h"
 
 #define DATA_SIZE (128U << 10)      /* squashfs's usual block */
 #define DATA_ROOM_WORTH (32U << 10) /* less room in a buffer is not worth a piece of its own */

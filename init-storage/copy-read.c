@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
+#include "common/interrupt.h"
+#include "common/path.h"
 #include "copy-reader.h"
-#include "interrupt.h"
-#include "path.h"
 
 struct subvolume *reader_inner_subvolume(const struct reader *reader) {
     struct subvolume *found;

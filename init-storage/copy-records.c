@@ -5,7 +5,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
 #include "copy-reader.h"
 
 #define ALIGN(size) (((size) + 7U) & ~(size_t)7U)

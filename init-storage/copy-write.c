@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
+#include "common/log.h"
 #include "copy-target.h"
 #include "copy.h"
 #include "links.h"
-#include "log.h"
 #include "nodatacow.h"
 #include "subvolume.h"
 #include "walk.h"

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "interrupt.h"
+#include "common/interrupt.h"
 
 struct side {
     int (*run)(const struct copy_context *, const struct copy_request *, struct copy_queue *,

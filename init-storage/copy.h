@@ -5,10 +5,10 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "common/progress.h"
 #include "copy-queue.h"
 #include "label.h"
 #include "plan.h"
-#include "progress.h"
 
 /* What all copies of a run share. */
 struct copy_context {

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
-#include "interrupt.h"
-#include "log.h"
-#include "path.h"
+#include "common/cleanup.h"
+#include "common/interrupt.h"
+#include "common/log.h"
+#include "common/path.h"
 #include "staging.h"
 
 /* There are no subvolumes in them. */
@@ -176,8 +176,8 @@ void etc_copies_add(struct session *session) {
     int r;
 
     if (folder < 0 && etc_list_has(session->list, MEMBER_MISSING))
-        report_problem(session->report, "writable-etc: no copies made, as there is no " STATE_TARGET
-                                        " to keep them in");
+        problem(&session->report->problems,
+                "writable-etc: no copies made, as there is no " STATE_TARGET " to keep them in");
     for (size_t i = 0; i < session->list->count; i++) {
         struct etc_entry *entry = &session->list->entries[i];
         struct copy_failure failure = {0};

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "path.h"
+#include "common/cleanup.h"
+#include "common/path.h"
 
 /* libselinux's conventions end in this file: -1 and errno. */
 

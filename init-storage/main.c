@@ -5,9 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "interrupt.h"
-#include "log.h"
-#include "run-file.h"
+#include "common/interrupt.h"
+#include "common/log.h"
+#include "common/problems.h"
+#include "common/run-file.h"
 #include "run.h"
 #include "settings.h"
 

@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "interrupt.h"
-#include "log.h"
+#include "common/cleanup.h"
+#include "common/interrupt.h"
+#include "common/log.h"
 
 #define ARGUMENT_LIMIT 9 /* with the NULL at the end */
 

@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "cleanup.h"
 #include "commit.h"
-#include "log.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/path.h"
 #include "nodatacow.h"
-#include "path.h"
 
 /* 1: changed, 0: as it should be, or -errno. */
 static int complete_one(struct session *session, const struct place *place, const char *path) {
@@ -47,7 +47,7 @@ bool places_complete(struct session *session) {
             continue;
         r = complete_one(session, place, path);
         if (r < 0)
-            report_problem(session->report, "%s: cannot be made ready: %s", path, strerror(-r));
+            problem(&session->report->problems, "%s: cannot be made ready: %s", path, strerror(-r));
         changed = changed || r > 0;
     }
     return changed;

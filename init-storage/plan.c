@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "fstab.h"
-#include "log.h"
-#include "path.h"
-#include "report.h"
+#include "common/cleanup.h"
+#include "common/fstab.h"
+#include "common/log.h"
+#include "common/path.h"
+#include "common/problems.h"
 
 #define VAR_NESTED_DEFAULT "log:tmp"
 
@@ -183,13 +183,13 @@ static bool is_filled(const struct fstab_entry *entry) {
 
 /* 1: added; 0: not, for a reason that was said; -ENOMEM. default_named: some line lacks subvol=. */
 static int add_managed(struct plan *plan, const struct fstab_entry *entry, bool default_named,
-                       struct report *report) {
-    const char *problem = entry_problem(plan, entry, default_named);
+                       struct problems *problems) {
+    const char *wrong = entry_problem(plan, entry, default_named);
     struct subvolume *added;
 
-    if (problem) {
-        report_problem(report, "fstab: %s: %s%s%s", entry->target, problem,
-                       entry->subvol ? ": " : "", entry->subvol ? entry->subvol : "");
+    if (wrong) {
+        problem(problems, "fstab: %s: %s%s%s", entry->target, wrong, entry->subvol ? ": " : "",
+                entry->subvol ? entry->subvol : "");
         return 0;
     }
     /* The same subvolume mounted at two places: made once, of the first one's content. */
@@ -227,7 +227,7 @@ static int add_nested(struct plan *plan, const char *target) {
 
 /* Calls add for each name of a list "a:b/c", as a path on the running system. */
 static int for_each_name(struct plan *plan, const struct fstab_entry *entry, const char *list,
-                         int (*add)(struct plan *, const char *), struct report *report) {
+                         int (*add)(struct plan *, const char *), struct problems *problems) {
     _cleanup_free_ char *copy = strdup(list);
     char *rest = copy, *name;
 
@@ -238,10 +238,10 @@ static int for_each_name(struct plan *plan, const struct fstab_entry *entry, con
         int r;
 
         if (!path_is_plain(name)) {
-            report_problem(report,
-                           "fstab: %s: \"%s\" is not a path below it (relative, no empty, \".\" "
-                           "or \"..\" components), left out",
-                           entry->target, name);
+            problem(problems,
+                    "fstab: %s: \"%s\" is not a path below it (relative, no empty, \".\" "
+                    "or \"..\" components), left out",
+                    entry->target, name);
             continue;
         }
         target = path_join(entry->target, name);
@@ -285,13 +285,14 @@ static int add_mount_points(struct plan *plan) {
     return 0;
 }
 
-static int add_below(struct plan *plan, const struct fstab_entry *entry, struct report *report) {
+static int add_below(struct plan *plan, const struct fstab_entry *entry,
+                     struct problems *problems) {
     bool is_var = strcmp(entry->target, DATA_TARGET) == 0;
     const char *nested = entry->nested ? entry->nested : is_var ? VAR_NESTED_DEFAULT : "";
-    int r = for_each_name(plan, entry, nested, add_nested, report);
+    int r = for_each_name(plan, entry, nested, add_nested, problems);
 
     if (r == 0 && entry->nodatacow)
-        r = for_each_name(plan, entry, entry->nodatacow, add_nodatacow, report);
+        r = for_each_name(plan, entry, entry->nodatacow, add_nodatacow, problems);
     if (r == 0 && is_var)
         r = add_nested(plan, STATE_TARGET);
     if (r == 0 && is_var) {
@@ -306,7 +307,7 @@ static int add_below(struct plan *plan, const struct fstab_entry *entry, struct 
 
 /* The lines that are made and filled by us, and right. accepted gets one flag a line. */
 static int add_all_managed(const struct fstab *fstab, const bool *managed, bool *accepted,
-                           struct plan *plan, struct report *report) {
+                           struct plan *plan, struct problems *problems) {
     bool default_named = false;
     int r = 0;
 
@@ -319,7 +320,7 @@ static int add_all_managed(const struct fstab *fstab, const bool *managed, bool 
         const struct fstab_entry *entry = &fstab->entries[i];
 
         if (managed[i] && is_filled(entry))
-            r = add_managed(plan, entry, default_named, report);
+            r = add_managed(plan, entry, default_named, problems);
         else if (managed[i] && strcmp(entry->target, "/") != 0)
             log_info("fstab: %s: noauto, subvolid= or subvol=/: never made by us", entry->target);
         accepted[i] = managed[i] && is_filled(entry) && r == 1;
@@ -329,13 +330,13 @@ static int add_all_managed(const struct fstab *fstab, const bool *managed, bool 
 
 /* In two rounds: a managed entry beats a nested name, whatever their order in fstab. */
 int plan_make(const struct fstab *fstab, const bool *managed, struct plan *ret,
-              struct report *report) {
+              struct problems *problems) {
     _cleanup_free_ bool *accepted = calloc(fstab->count, sizeof(*accepted));
-    int r = accepted ? add_all_managed(fstab, managed, accepted, ret, report) : -ENOMEM;
+    int r = accepted ? add_all_managed(fstab, managed, accepted, ret, problems) : -ENOMEM;
 
     for (size_t i = 0; i < fstab->count && r == 0; i++) {
         if (accepted[i])
-            r = add_below(ret, &fstab->entries[i], report);
+            r = add_below(ret, &fstab->entries[i], problems);
     }
     if (r == 0)
         r = add_mount_points(ret);

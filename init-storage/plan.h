@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct fstab;
-struct report;
+struct problems;
 
 /* The folder of ours at the top of the file system, and in the folder of writable-etc's copies. */
 #define STAGING_NAME ".init-storage"
@@ -59,7 +59,7 @@ struct plan {
 /* Makes a plan of those entries for which managed[i] is set. What is wrong with an entry is
  * reported, and the others hold. Returns 0 or -ENOMEM; free with plan_free. */
 int plan_make(const struct fstab *fstab, const bool *managed, struct plan *ret,
-              struct report *report);
+              struct problems *problems);
 void plan_free(struct plan *plan);
 
 /* The subvolume seen at target itself, or the deepest one at or above it; NULL: none. */

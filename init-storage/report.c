@@ -2,49 +2,14 @@
 #include "report.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <time.h>
 
-#include "cleanup.h"
-#include "json.h"
-#include "log.h"
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "common/run-file.h"
 #include "plan.h"
-#include "run-file.h"
 #include "writable-etc.h"
 
 #define REPORT_NAME "init-storage.json"
-
-static void __attribute__((format(printf, 3, 0)))
-remember(struct report *report, enum exit_status status, const char *format, va_list arguments) {
-    va_list again;
-
-    va_copy(again, arguments);
-    log_line_list(LOG_PRIORITY_ERROR, format, arguments);
-    /* A refusal outranks a failure: nothing was touched, and that is the thing to know. */
-    if (report->status < status) {
-        free(report->first_error);
-        if (vasprintf(&report->first_error, format, again) < 0)
-            report->first_error = NULL;
-        report->status = status;
-    }
-    va_end(again);
-}
-
-void report_problem(struct report *report, const char *format, ...) {
-    va_list arguments;
-
-    va_start(arguments, format);
-    remember(report, EXIT_STATUS_FAILED, format, arguments);
-    va_end(arguments);
-}
-
-void report_refusal(struct report *report, const char *format, ...) {
-    va_list arguments;
-
-    va_start(arguments, format);
-    remember(report, EXIT_STATUS_REFUSED, format, arguments);
-    va_end(arguments);
-}
 
 static const char *action_name(enum report_action action) {
     static const char *const names[] = {
@@ -100,16 +65,18 @@ void report_print(const struct report *report, FILE *stream) {
     fputs(",\"fsid\":", stream);
     json_string(stream, *report->fsid ? report->fsid : NULL);
     fputs(",\"error\":", stream);
-    json_string(stream, report->first_error);
+    json_string(stream, report->problems.first_error);
     fputs(",\"subvolumes\":[", stream);
     print_subvolumes(report->plan, stream);
     fputs("],\"writable_etc\":[", stream);
     print_etc_list(report->etc_list, stream);
     fprintf(stream,
             "],\"seconds\":{\"probe\":%.3f,\"mkfs\":%.3f,\"copy\":%.3f,\"commit\":%.3f,"
-            "\"total\":%.3f},\"reset\":null}\n",
+            "\"total\":%.3f},\"reset\":",
             report->seconds.probe, report->seconds.mkfs, report->seconds.copy,
             report->seconds.commit, report->seconds.total);
+    reset_print(&report->reset, stream);
+    fputs("}\n", stream);
 }
 
 int report_store(const struct report *report, const char *directory) {
@@ -125,22 +92,8 @@ int report_store(const struct report *report, const char *directory) {
     return run_file_write(directory, REPORT_NAME, text, size);
 }
 
-double clock_seconds(void) {
-    struct timespec now = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-double clock_lap(double *start) {
-    double now = clock_seconds(), passed = now - *start;
-
-    *start = now;
-    return passed;
-}
-
 void report_free(struct report *report) {
     free(report->device);
-    free(report->first_error);
+    problems_free(&report->problems);
     *report = (struct report){0};
 }

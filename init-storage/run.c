@@ -8,11 +8,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fstab.h"
+#include "common/log.h"
+#include "common/path.h"
 #include "complete.h"
-#include "fstab.h"
-#include "log.h"
-#include "path.h"
 #include "prepare.h"
 #include "session.h"
 
@@ -37,11 +38,11 @@ static int read_fstab(struct run *run) {
     if (fd < 0) {
         int error = file ? errno : -fd;
 
-        report_problem(&run->report, "%s: cannot open: %s", file ? file : "/etc/fstab",
-                       strerror(error));
+        problem(&run->report.problems, "%s: cannot open: %s", file ? file : "/etc/fstab",
+                strerror(error));
         return -error;
     }
-    return fstab_read(fd, file ? file : "/etc/fstab", &run->fstab, &run->report);
+    return fstab_read(fd, file ? file : "/etc/fstab", &run->fstab, &run->report.problems);
 }
 
 static int read_configuration(struct run *run) {
@@ -51,11 +52,11 @@ static int read_configuration(struct run *run) {
     run->root_path = run->root < 0 ? NULL : realpath(run->settings->root, NULL);
     if (!run->root_path) {
         r = -errno;
-        report_problem(&run->report, "%s: cannot open: %s", run->settings->root, strerror(-r));
+        problem(&run->report.problems, "%s: cannot open: %s", run->settings->root, strerror(-r));
         return r;
     }
     r = read_fstab(run);
-    return r < 0 ? r : etc_list_read(run->root, &run->list, &run->report);
+    return r < 0 ? r : etc_list_read(run->root, &run->list, &run->report.problems);
 }
 
 static bool lies_on_device(const struct run *run, const struct fstab_entry *entry) {
@@ -69,7 +70,8 @@ static bool lies_on_device(const struct run *run, const struct fstab_entry *entr
     /* With --device fstab's other words mean another machine's devices. */
     if (run->settings->device || device_resolve(entry->source, &path) < 0)
         return false;
-    return stat(path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == run->prepare.device.number;
+    return stat(path, &st) == 0 && S_ISBLK(st.st_mode) &&
+           st.st_rdev == run->prepare.located.device.number;
 }
 
 static int make_plan(struct run *run) {
@@ -80,16 +82,16 @@ static int make_plan(struct run *run) {
         return -ENOMEM;
     for (size_t i = 0; i < run->fstab.count; i++)
         managed[i] = lies_on_device(run, &run->fstab.entries[i]);
-    r = plan_make(&run->fstab, managed, &run->plan, &run->report);
+    r = plan_make(&run->fstab, managed, &run->plan, &run->report.problems);
     if (r < 0)
         return r;
-    if (run->plan.count == 0 && run->report.status != EXIT_STATUS_DONE)
+    if (run->plan.count == 0 && run->report.problems.status != EXIT_STATUS_DONE)
         return -EINVAL; /* no line is right: nothing to format for */
     return 0;
 }
 
 static int use_file_system(struct run *run) {
-    struct session session = {.device = run->prepare.device.path,
+    struct session session = {.device = run->prepare.located.device.path,
                               .options = run->prepare.var->options,
                               .mount_point = run->settings->mount_point,
                               .dry_run = run->settings->dry_run,
@@ -103,13 +105,14 @@ static int use_file_system(struct run *run) {
     int r = volume_enter_namespace();
 
     if (r < 0) {
-        report_problem(&run->report, "cannot make a mount namespace of our own: %s", strerror(-r));
+        problem(&run->report.problems, "cannot make a mount namespace of our own: %s",
+                strerror(-r));
         return r;
     }
     image = volume_clone_image(run->settings->root);
     if (image < 0) {
-        report_problem(&run->report, "%s: cannot clone its mount: %s", run->settings->root,
-                       strerror(-image));
+        problem(&run->report.problems, "%s: cannot clone its mount: %s", run->settings->root,
+                strerror(-image));
         return image;
     }
     labels_open(&run->labels, run->root_path);
@@ -134,10 +137,15 @@ static int steps(struct run *run) {
                                     .var = &run->fstab.entries[run->fstab.var],
                                     .report = &run->report,
                                     .progress = &run->progress,
-                                    .device = DEVICE_NONE};
-    r = prepare_find(&run->prepare);
-    if (r == 0)
-        r = make_plan(run);
+                                    .located = LOCATED_NONE};
+    r = locate_device(run->prepare.var, run->settings->device, &run->prepare.located,
+                      &run->report.problems);
+    if (r < 0)
+        return r;
+    run->report.device = strdup(run->prepare.located.device.path);
+    if (!run->report.device)
+        return -ENOMEM;
+    r = make_plan(run);
     if (r < 0)
         return r;
     r = prepare_file_system(&run->prepare);
@@ -165,11 +173,11 @@ static void finish(struct run *run, double start) {
     report->plan = &run->plan;
     report->etc_list = &run->list;
     report->seconds.total = clock_lap(&start);
-    if (report->status == EXIT_STATUS_FAILED && report->action == ACTION_NOTHING)
+    if (report->problems.status == EXIT_STATUS_FAILED && report->action == ACTION_NOTHING)
         report->action = ACTION_FAILED;
-    else if (report->status == EXIT_STATUS_REFUSED)
+    else if (report->problems.status == EXIT_STATUS_REFUSED)
         report->action = ACTION_REFUSED;
-    if (report->status == EXIT_STATUS_DONE)
+    if (report->problems.status == EXIT_STATUS_DONE)
         log_info("%s: %s (%.1f s)", report->device,
                  report->action == ACTION_NOTHING ? "nothing to do" : "done",
                  report->seconds.total);
@@ -186,7 +194,7 @@ static void finish(struct run *run, double start) {
 }
 
 enum exit_status run(const struct settings *settings) {
-    struct run run = {.settings = settings, .root = -1, .prepare.device = DEVICE_NONE};
+    struct run run = {.settings = settings, .root = -1, .prepare.located = LOCATED_NONE};
     double start = clock_seconds();
     enum exit_status status;
     int r = progress_start(&run.progress, settings->progress);
@@ -196,12 +204,12 @@ enum exit_status run(const struct settings *settings) {
     raise_file_limit();
     r = steps(&run);
     progress_stop(&run.progress);
-    if (r < 0 && run.report.status == EXIT_STATUS_DONE)
-        report_problem(&run.report, "cannot go on: %s", strerror(-r));
+    if (r < 0 && run.report.problems.status == EXIT_STATUS_DONE)
+        problem(&run.report.problems, "cannot go on: %s", strerror(-r));
     finish(&run, start);
-    status = run.report.status;
+    status = run.report.problems.status;
     labels_close(&run.labels);
-    device_close(&run.prepare.device);
+    device_close(&run.prepare.located.device);
     plan_free(&run.plan);
     etc_list_free(&run.list);
     fstab_free(&run.fstab);

@@ -2,11 +2,11 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include "common/volume.h"
 #include "copy.h"
 #include "plan.h"
 #include "report.h"
 #include "survey.h"
-#include "volume.h"
 #include "writable-etc.h"
 
 /* The part of a run that works on the mounted file system: what the steps share. */

@@ -4,14 +4,7 @@
 
 #include <stdbool.h>
 
-enum exit_status {
-    EXIT_STATUS_DONE = 0,
-    EXIT_STATUS_FAILED = 1,
-    EXIT_STATUS_USAGE = 2,
-    EXIT_STATUS_REFUSED = 3,
-};
-
-enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+#include "common/progress.h"
 
 /* What the command line says, and the paths that tests replace. */
 struct settings {

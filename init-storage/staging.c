@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
-#include "interrupt.h"
-#include "log.h"
-#include "path.h"
+#include "common/cleanup.h"
+#include "common/interrupt.h"
+#include "common/log.h"
+#include "common/path.h"
 #include "subvolume.h"
 
 /* Removes files. It only ever starts at our own folder's name, and never follows a symbolic link

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "cleanup.h"
-#include "interrupt.h"
-#include "path.h"
+#include "common/cleanup.h"
+#include "common/interrupt.h"
+#include "common/path.h"
 
 static int result(enum btrfs_util_error error) {
     if (error == BTRFS_UTIL_OK)

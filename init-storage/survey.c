@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
+#include "common/path.h"
 #include "nodatacow.h"
-#include "path.h"
 #include "staging.h"
 #include "subvolume.h"
 

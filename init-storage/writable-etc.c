@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
-#include "path.h"
-#include "report.h"
+#include "common/cleanup.h"
+#include "common/path.h"
+#include "common/problems.h"
 
 /* The format, writable-etc(5): a line is empty, a comment ("#"), or a type, blanks, and the rest
  * of the line as a path relative to /etc. */
@@ -83,7 +83,7 @@ static int add_entry(struct etc_list *list, const struct etc_entry *entry) {
 
 /* Looks at one line, without its newline. An entry's list and line are set already. */
 static int read_line(int root, char *text, struct etc_entry *entry, struct etc_list *list,
-                     const char **ret_problem) {
+                     const char **ret_wrong) {
     static const char blanks[] = " \t\r";
     char *path, *type = text + strspn(text, blanks);
 
@@ -95,8 +95,8 @@ static int read_line(int root, char *text, struct etc_entry *entry, struct etc_l
     if (*path)
         *path++ = '\0';
     path += strspn(path, blanks);
-    *ret_problem = line_problem(root, type, path);
-    if (*ret_problem)
+    *ret_wrong = line_problem(root, type, path);
+    if (*ret_wrong)
         return 0;
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->entries[i].path, path) == 0)
@@ -108,7 +108,7 @@ static int read_line(int root, char *text, struct etc_entry *entry, struct etc_l
 }
 
 int etc_list_parse(int root, const char *name, const char *text, size_t size, struct etc_list *list,
-                   struct report *report) {
+                   struct problems *problems) {
     const char *end = text + size;
 
     for (unsigned number = 1; text < end; number++) {
@@ -116,19 +116,19 @@ int etc_list_parse(int root, const char *name, const char *text, size_t size, st
         size_t length = (size_t)((newline ? newline : end) - text);
         _cleanup_free_ char *line = strndup(text, length);
         struct etc_entry entry = {.list = name, .line = number};
-        const char *problem = NULL;
+        const char *wrong = NULL;
         int r;
 
         if (!line)
             return -ENOMEM;
         if (strlen(line) != length)
-            problem = "a NUL in the line";
-        r = problem ? 0 : read_line(root, line, &entry, list, &problem);
+            wrong = "a NUL in the line";
+        r = wrong ? 0 : read_line(root, line, &entry, list, &wrong);
         if (r < 0)
             return r;
-        if (problem)
-            report_problem(report, "/%s:%u: %s, line skipped: %.*s", name, number, problem,
-                           (int)strnlen(text, length), text);
+        if (wrong)
+            problem(problems, "/%s:%u: %s, line skipped: %.*s", name, number, wrong,
+                    (int)strnlen(text, length), text);
         text += length + 1;
     }
     return 0;
@@ -151,7 +151,7 @@ static ssize_t read_whole(int fd, char *text, size_t limit) {
     return (ssize_t)size;
 }
 
-static int read_list(int root, const char *name, struct etc_list *list, struct report *report) {
+static int read_list(int root, const char *name, struct etc_list *list, struct problems *problems) {
     _cleanup_close_ int fd = open_in_root(root, name, O_RDONLY | O_NONBLOCK);
     _cleanup_free_ char *text = NULL;
     ssize_t size;
@@ -163,18 +163,18 @@ static int read_list(int root, const char *name, struct etc_list *list, struct r
         return -ENOMEM;
     size = fd < 0 ? fd : read_whole(fd, text, LIST_LIMIT);
     if (size < 0) {
-        report_problem(report, "/%s: cannot read: %s", name, strerror((int)-size));
+        problem(problems, "/%s: cannot read: %s", name, strerror((int)-size));
         return 0;
     }
     if (size == LIST_LIMIT) {
-        report_problem(report, "/%s: not shorter than %d bytes, ignored", name, LIST_LIMIT);
+        problem(problems, "/%s: not shorter than %d bytes, ignored", name, LIST_LIMIT);
         return 0;
     }
-    return etc_list_parse(root, name, text, (size_t)size, list, report);
+    return etc_list_parse(root, name, text, (size_t)size, list, problems);
 }
 
 /* Of two entries one above the other, the lower one has no bind mount of its own to make. */
-static void drop_covered(struct etc_list *list, struct report *report) {
+static void drop_covered(struct etc_list *list, struct problems *problems) {
     for (size_t i = 0; i < list->count; i++) {
         for (size_t j = 0; j < list->count; j++) {
             const char *upper = list->entries[j].path;
@@ -182,9 +182,8 @@ static void drop_covered(struct etc_list *list, struct report *report) {
 
             if (i == j || !rest || *rest == '\0')
                 continue;
-            report_problem(report, "/%s:%u: %s lies below the entry %s, line skipped",
-                           list->entries[i].list, list->entries[i].line, list->entries[i].path,
-                           upper);
+            problem(problems, "/%s:%u: %s lies below the entry %s, line skipped",
+                    list->entries[i].list, list->entries[i].line, list->entries[i].path, upper);
             free(list->entries[i].path);
             memmove(&list->entries[i], &list->entries[i + 1],
                     (list->count - i - 1) * sizeof(*list->entries));
@@ -195,15 +194,15 @@ static void drop_covered(struct etc_list *list, struct report *report) {
     }
 }
 
-int etc_list_read(int root, struct etc_list *ret, struct report *report) {
+int etc_list_read(int root, struct etc_list *ret, struct problems *problems) {
     for (size_t i = 0; i < sizeof(list_names) / sizeof(*list_names); i++) {
-        int r = read_list(root, list_names[i], ret, report);
+        int r = read_list(root, list_names[i], ret, problems);
 
         if (r < 0) {
             etc_list_free(ret);
             return r;
         }
     }
-    drop_covered(ret, report);
+    drop_covered(ret, problems);
     return 0;
 }

@@ -6,7 +6,7 @@
 
 #include "plan.h"
 
-struct report;
+struct problems;
 
 /* A line of writable-etc(5) that holds. */
 struct etc_entry {
@@ -26,13 +26,13 @@ struct etc_list {
 /* Reads both lists of the tree at root, a directory descriptor. A wrong line is reported with
  * file and line and left out; a list that is not there is empty. Returns 0 or -ENOMEM; free with
  * etc_list_free. */
-int etc_list_read(int root, struct etc_list *ret, struct report *report);
+int etc_list_read(int root, struct etc_list *ret, struct problems *problems);
 void etc_list_free(struct etc_list *list);
 
 bool etc_list_has(const struct etc_list *list, enum member_state state);
 
 /* For tests: reads one list from memory. */
 int etc_list_parse(int root, const char *name, const char *text, size_t size, struct etc_list *list,
-                   struct report *report);
+                   struct problems *problems);
 
 #endif

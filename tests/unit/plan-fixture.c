@@ -6,16 +6,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "init-storage/fstab.h"
+#include "common/fstab.h"
 
 struct plan plan;
-struct report report;
+struct problems report;
 
 static struct fstab fstab;
 
 void plan_lines(const char *lines) {
     int fd = memfd_create("fstab", MFD_CLOEXEC);
-    struct report parsing = {0};
+    struct problems parsing = {0};
     bool *managed;
 
     assert_true(fd >= 0);
@@ -23,7 +23,7 @@ void plan_lines(const char *lines) {
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     fstab = (struct fstab){0};
     plan = (struct plan){0};
-    report = (struct report){0};
+    report = (struct problems){0};
     assert_int_equal(fstab_read(fd, "fstab", &fstab, &parsing), 0);
     assert_int_equal(parsing.status, EXIT_STATUS_DONE);
     (void)unit_said();
@@ -40,5 +40,5 @@ void plan_release(void) {
     assert_null(plan.subvolumes);
     assert_null(plan.places);
     fstab_free(&fstab);
-    report_free(&report);
+    problems_free(&report);
 }

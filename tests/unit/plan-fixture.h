@@ -2,12 +2,12 @@
 #ifndef PLAN_FIXTURE_H
 #define PLAN_FIXTURE_H
 
+#include "common/problems.h"
 #include "init-storage/plan.h"
-#include "init-storage/report.h"
 #include "unit.h"
 
 extern struct plan plan;
-extern struct report report; /* of the planning */
+extern struct problems report; /* of the planning */
 
 /* Plans all lines of type btrfs whose source is LABEL=data. They must be right for fstab_read. */
 void plan_lines(const char *lines);

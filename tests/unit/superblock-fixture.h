@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "init-storage/superblock.h"
+#include "common/superblock.h"
 
 /* Superblocks that mkfs.btrfs made, one file system for each kind of checksum. */
 enum fixture {

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/interrupt.h"
 #include "copy-fixture.h"
-#include "init-storage/interrupt.h"
 
 /* What cannot be copied whole is an error that names it. */
 

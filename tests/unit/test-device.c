@@ -10,8 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "init-storage/device.h"
-#include "init-storage/interrupt.h"
+#include "common/clock.h"
+#include "common/device.h"
+#include "common/interrupt.h"
 #include "init-storage/report.h"
 #include "unit.h"
 

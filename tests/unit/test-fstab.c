@@ -7,13 +7,13 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "init-storage/fstab.h"
-#include "init-storage/report.h"
+#include "common/fstab.h"
+#include "common/problems.h"
 #include "unit.h"
 
 #define NAME "/etc/fstab"
 
-static int read_bytes(const char *text, size_t size, struct fstab *fstab, struct report *report) {
+static int read_bytes(const char *text, size_t size, struct fstab *fstab, struct problems *report) {
     int fd = memfd_create("fstab", MFD_CLOEXEC);
     int r;
 
@@ -21,22 +21,22 @@ static int read_bytes(const char *text, size_t size, struct fstab *fstab, struct
     assert_int_equal(write(fd, text, size), size);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     *fstab = (struct fstab){0};
-    *report = (struct report){0};
+    *report = (struct problems){0};
     r = fstab_read(fd, NAME, fstab, report);
     /* Taken over, and closed. */
     assert_int_equal(fcntl(fd, F_GETFD), -1);
     return r;
 }
 
-static int read_text(const char *text, struct fstab *fstab, struct report *report) {
+static int read_text(const char *text, struct fstab *fstab, struct problems *report) {
     return read_bytes(text, strlen(text), fstab, report);
 }
 
-static void release(struct fstab *fstab, struct report *report) {
+static void release(struct fstab *fstab, struct problems *report) {
     fstab_free(fstab);
     assert_null(fstab->entries);
     assert_int_equal(fstab->count, 0);
-    report_free(report);
+    problems_free(report);
 }
 
 static void same_text(const char *is, const char *wanted) {
@@ -48,7 +48,7 @@ static void same_text(const char *is, const char *wanted) {
 
 TEST(the_entry_of_var_is_found) {
     struct fstab fstab;
-    struct report report;
+    struct problems report;
 
     assert_int_equal(read_text("# a comment\n"
                                "\n"
@@ -88,7 +88,7 @@ TEST(the_last_line_may_lack_its_newline_and_the_numbers_their_columns) {
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct fstab fstab;
-        struct report report;
+        struct problems report;
 
         if (read_text(rows[i], &fstab, &report) != 0)
             fail_with("\"%s\": %s", rows[i], report.first_error);
@@ -102,7 +102,7 @@ TEST(the_last_line_may_lack_its_newline_and_the_numbers_their_columns) {
 
 TEST(a_line_without_options_has_none) {
     struct fstab fstab;
-    struct report report;
+    struct problems report;
 
     assert_int_equal(read_text("PARTLABEL=data /var btrfs\n", &fstab, &report), 0);
     assert_string_equal(fstab.entries[0].options, "");
@@ -119,7 +119,7 @@ TEST(malformed_lines_are_named_by_number_and_the_others_hold) {
 
     for (size_t i = 0; i < COUNT(bad); i++) {
         struct fstab fstab;
-        struct report report;
+        struct problems report;
         const char *said;
         char text[512];
 
@@ -143,7 +143,7 @@ TEST(malformed_lines_are_named_by_number_and_the_others_hold) {
 
 TEST(each_malformed_line_is_named) {
     struct fstab fstab;
-    struct report report;
+    struct problems report;
     const char *said;
 
     assert_int_equal(read_text("one\n"
@@ -165,7 +165,7 @@ TEST(a_line_with_a_nul_is_malformed) {
     static const char text[] = "PARTLABEL=data /srv\0 btrfs subvol=srv 0 0\n"
                                "PARTLABEL=data /var btrfs subvol=var 0 0\n";
     struct fstab fstab;
-    struct report report;
+    struct problems report;
 
     assert_int_equal(read_bytes(text, sizeof(text) - 1, &fstab, &report), 0);
     assert_int_equal(fstab.count, 1);
@@ -193,7 +193,7 @@ TEST(without_a_line_for_var_there_is_no_data_device) {
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct fstab fstab;
-        struct report report;
+        struct problems report;
         int r = read_text(rows[i].text, &fstab, &report);
 
         if (r != rows[i].result)
@@ -208,7 +208,7 @@ TEST(without_a_line_for_var_there_is_no_data_device) {
 
 TEST(a_btrfs_line_for_var_counts_beside_one_of_another_type) {
     struct fstab fstab;
-    struct report report;
+    struct problems report;
 
     assert_int_equal(read_text("LABEL=a /var ext4 noauto 0 0\n"
                                "LABEL=b /var btrfs subvol=var 0 0\n",
@@ -221,7 +221,7 @@ TEST(a_btrfs_line_for_var_counts_beside_one_of_another_type) {
 
 TEST(of_two_lines_for_var_the_first_is_the_data_device) {
     struct fstab fstab;
-    struct report report;
+    struct problems report;
 
     assert_int_equal(read_text("LABEL=home /home btrfs subvol=home 0 0\n"
                                "LABEL=one /var btrfs subvol=var 0 0\n"
@@ -235,7 +235,7 @@ TEST(of_two_lines_for_var_the_first_is_the_data_device) {
 
 TEST(what_cannot_be_read_is_reported) {
     struct fstab fstab = {0};
-    struct report report = {0};
+    struct problems report = {0};
     int fd = open_path(unit_folder, ".", O_RDONLY | O_DIRECTORY);
 
     assert_true(fstab_read(fd, NAME, &fstab, &report) < 0);
@@ -250,7 +250,7 @@ TEST(a_target_that_is_no_absolute_path_is_left_out) {
 
     for (size_t i = 0; i < COUNT(targets); i++) {
         struct fstab fstab;
-        struct report report;
+        struct problems report;
         char text[256];
 
         (void)snprintf(text, sizeof(text),
@@ -281,7 +281,7 @@ TEST(targets_are_normalised_and_octal_escapes_are_undone) {
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct fstab fstab;
-        struct report report;
+        struct problems report;
         char text[256];
 
         (void)snprintf(text, sizeof(text),
@@ -297,7 +297,7 @@ TEST(targets_are_normalised_and_octal_escapes_are_undone) {
 
 TEST(escapes_in_source_and_options_are_undone) {
     struct fstab fstab;
-    struct report report;
+    struct problems report;
 
     assert_int_equal(read_text("LABEL=my\\040data /var btrfs subvol=my\\040var 0 0\n"
                                "LABEL=\"my\\040data\" /home btrfs subvol=home 0 0\n",
@@ -319,7 +319,7 @@ struct wanted {
 
 static void check_options(const struct wanted *wanted) {
     struct fstab fstab;
-    struct report report;
+    struct problems report;
     const struct fstab_entry *entry;
     char text[512];
 
@@ -402,7 +402,7 @@ TEST(an_unknown_option_of_ours_is_reported_and_the_line_holds) {
 
     for (size_t i = 0; i < COUNT(unknown); i++) {
         struct fstab fstab;
-        struct report report;
+        struct problems report;
         char text[256], name[64];
         const char *said;
 
@@ -422,7 +422,7 @@ TEST(an_unknown_option_of_ours_is_reported_and_the_line_holds) {
 
 TEST(options_of_other_programs_are_none_of_our_business) {
     struct fstab fstab;
-    struct report report;
+    struct problems report;
 
     assert_int_equal(read_text("LABEL=x /var btrfs x-systemd.makefs,x-init.storage,x-init-storagex,"
                                "X-mount.mkdir,subvol=var 0 0\n",
@@ -435,7 +435,7 @@ TEST(options_of_other_programs_are_none_of_our_business) {
 
 TEST(an_option_of_a_line_of_another_type_is_not_looked_at) {
     struct fstab fstab;
-    struct report report;
+    struct problems report;
 
     assert_int_equal(read_text("LABEL=x /var btrfs subvol=var 0 0\n"
                                "LABEL=y /srv ext4 x-init-storage.wrong=1 0 0\n",

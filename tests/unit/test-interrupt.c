@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "init-storage/interrupt.h"
+#include "common/interrupt.h"
 #include "unit.h"
 
 /* What is caught stays caught, so each in a process of its own. Their results are row numbers. */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "init-storage/json.h"
+#include "common/json.h"
 #include "unit.h"
 
 static void check(const char *text, const char *wanted) {

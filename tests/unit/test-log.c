@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "init-storage/log.h"
+#include "common/log.h"
 #include "unit.h"
 
 #define PROGRAM "test-log"

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "init-storage/interrupt.h"
+#include "common/interrupt.h"
+#include "common/probe.h"
 #include "init-storage/mkfs.h"
-#include "init-storage/probe.h"
 #include "superblock-fixture.h"
 #include "unit.h"
 

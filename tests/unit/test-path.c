@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "init-storage/path.h"
+#include "common/path.h"
 #include "unit.h"
 
 TEST(plain_paths_are_relative_and_made_of_names) {

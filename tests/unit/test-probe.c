@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "init-storage/probe.h"
+#include "common/probe.h"
 #include "superblock-fixture.h"
 #include "unit.h"
 

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "init-storage/progress.h"
+#include "common/progress.h"
 #include "unit.h"
 
 #define MIB (UINT64_C(1) << 20)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "init-storage/plan.h"
 #include "init-storage/report.h"
 #include "init-storage/writable-etc.h"
@@ -142,36 +143,36 @@ TEST(the_first_error_is_kept_and_every_one_is_said) {
     struct report report = {0};
     const char *said;
 
-    report_problem(&report, "%s: %d %s", "first", 1, "error");
-    assert_string_equal(report.first_error, "first: 1 error");
-    assert_int_equal(report.status, EXIT_STATUS_FAILED);
-    report_problem(&report, "second");
-    report_problem(&report, "third");
-    assert_string_equal(report.first_error, "first: 1 error");
-    assert_int_equal(report.status, EXIT_STATUS_FAILED);
+    problem(&report.problems, "%s: %d %s", "first", 1, "error");
+    assert_string_equal(report.problems.first_error, "first: 1 error");
+    assert_int_equal(report.problems.status, EXIT_STATUS_FAILED);
+    problem(&report.problems, "second");
+    problem(&report.problems, "third");
+    assert_string_equal(report.problems.first_error, "first: 1 error");
+    assert_int_equal(report.problems.status, EXIT_STATUS_FAILED);
     said = unit_said();
     assert_non_null(strstr(said, ": first: 1 error\n"));
     assert_non_null(strstr(said, ": second\n"));
     assert_non_null(strstr(said, ": third\n"));
     report_free(&report);
-    assert_null(report.first_error);
-    assert_int_equal(report.status, EXIT_STATUS_DONE);
+    assert_null(report.problems.first_error);
+    assert_int_equal(report.problems.status, EXIT_STATUS_DONE);
 }
 
 /* And its words are those of the report: it is the thing to know. */
 TEST(a_refusal_outranks_a_failure_in_any_order) {
     struct report report = {0};
 
-    report_problem(&report, "problem");
-    report_refusal(&report, "refusal");
-    assert_int_equal(report.status, EXIT_STATUS_REFUSED);
-    assert_string_equal(report.first_error, "refusal");
+    problem(&report.problems, "problem");
+    refusal(&report.problems, "refusal");
+    assert_int_equal(report.problems.status, EXIT_STATUS_REFUSED);
+    assert_string_equal(report.problems.first_error, "refusal");
     report_free(&report);
-    report_refusal(&report, "refusal");
-    report_problem(&report, "problem");
-    report_refusal(&report, "another");
-    assert_int_equal(report.status, EXIT_STATUS_REFUSED);
-    assert_string_equal(report.first_error, "refusal");
+    refusal(&report.problems, "refusal");
+    problem(&report.problems, "problem");
+    refusal(&report.problems, "another");
+    assert_int_equal(report.problems.status, EXIT_STATUS_REFUSED);
+    assert_string_equal(report.problems.first_error, "refusal");
     assert_int_equal(unit_count(unit_said(), "\n"), 5);
     report_free(&report);
 }
@@ -183,7 +184,7 @@ TEST(an_error_gets_into_the_object_as_it_is) {
     FILE *stream = open_memstream(&text, &size);
 
     assert_non_null(stream);
-    report_problem(&report, "/a\"b: %s", "line\nbreak");
+    problem(&report.problems, "/a\"b: %s", "line\nbreak");
     report_print(&report, stream);
     assert_int_equal(fclose(stream), 0);
     assert_non_null(strstr(text, "\"error\":\"/a\\\"b: line\\u000abreak\""));
@@ -198,8 +199,8 @@ TEST(an_error_of_any_length_is_kept_whole) {
     assert_non_null(long_text);
     memset(long_text, 'x', 10000);
     long_text[10000] = '\0';
-    report_problem(&report, "%s", long_text);
-    assert_string_equal(report.first_error, long_text);
+    problem(&report.problems, "%s", long_text);
+    assert_string_equal(report.problems.first_error, long_text);
     free(long_text);
     report_free(&report);
 }

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "init-storage/run-file.h"
+#include "common/run-file.h"
 #include "unit.h"
 
 static char directory[4096 + 16];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "init-storage/superblock.h"
+#include "common/superblock.h"
 #include "superblock-fixture.h"
 #include "unit.h"
 

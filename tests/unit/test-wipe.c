@@ -7,8 +7,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "init-storage/probe.h"
-#include "init-storage/wipe.h"
+#include "common/probe.h"
+#include "common/wipe.h"
 #include "superblock-fixture.h"
 #include "unit.h"
 
@@ -19,6 +19,12 @@
 #define THIRD (UINT64_C(256) << 30)
 
 /* Never zero, and not the same in neighbouring blocks. */
+static int wipe_all(int fd, uint64_t size) {
+    struct wipe wipe = {.fd = fd, .size = size};
+
+    return wipe_file_system(&wipe);
+}
+
 static unsigned char old_byte(uint64_t offset) {
     return (unsigned char)(0x80 | (offset >> 9 & 0x3f));
 }
@@ -81,7 +87,7 @@ TEST(exactly_the_ends_and_the_copies_are_zeroed) {
         int device = put_sparse(unit_folder, "device", (off_t)sizes[i]);
 
         fill(device, 0, sizes[i]);
-        assert_int_equal(wipe_file_system(device, sizes[i]), 0);
+        assert_int_equal(wipe_all(device, sizes[i]), 0);
         check(device, sizes[i], 0, sizes[i]);
         assert_int_equal(lseek(device, 0, SEEK_END), sizes[i]);
         assert_int_equal(close(device), 0);
@@ -95,7 +101,7 @@ TEST(the_copy_at_256_gib_goes_too) {
 
     for (size_t i = 0; i < COUNT(starts); i++)
         fill(device, starts[i], 3 * MIB);
-    assert_int_equal(wipe_file_system(device, FIXTURE_LARGE_SIZE), 0);
+    assert_int_equal(wipe_all(device, FIXTURE_LARGE_SIZE), 0);
     for (size_t i = 0; i < COUNT(starts); i++)
         check(device, FIXTURE_LARGE_SIZE, starts[i], 3 * MIB);
     assert_int_equal(close(device), 0);
@@ -114,7 +120,7 @@ TEST(what_was_a_btrfs_is_blank_afterwards) {
     struct device_probe found;
 
     for (int again = 0; again < 2; again++) {
-        assert_int_equal(wipe_file_system(device, FIXTURE_SIZE), 0);
+        assert_int_equal(wipe_all(device, FIXTURE_SIZE), 0);
         probe_device(device, FIXTURE_SIZE, true, &found);
         assert_int_equal(found.state, DEVICE_BLANK);
         assert_false(found.wipe_first);
@@ -122,16 +128,16 @@ TEST(what_was_a_btrfs_is_blank_afterwards) {
     assert_int_equal(close(device), 0);
 }
 
-/* A LUKS2 header in the middle: libblkid finds it, and it is not ours to take. */
-TEST(a_signature_that_is_still_found_is_an_error_and_stays) {
+/* The second header of LUKS2 brings the first one back. */
+TEST(a_second_header_of_luks_goes_with_the_file_system) {
     int device = put_btrfs();
     char after[8];
 
     assert_int_equal(pwrite(device, "SKUL\xba\xbe\0\2", 8, 2 * MIB), 8);
     assert_int_equal(pwrite(device, "\0\0\0\0\0\x20\0\0", 8, 2 * MIB + 256), 8);
-    assert_int_equal(wipe_file_system(device, FIXTURE_SIZE), -EEXIST);
+    assert_int_equal(wipe_all(device, FIXTURE_SIZE), 0);
     assert_int_equal(pread(device, after, 8, 2 * MIB), 8);
-    assert_memory_equal(after, "SKUL\xba\xbe\0\2", 8);
+    assert_memory_equal(after, "\0\0\0\0\0\0\0\0", 8);
     assert_int_equal(close(device), 0);
 }
 
@@ -140,7 +146,7 @@ TEST(a_device_that_cannot_be_written_stays_as_it_is) {
     int fd = open_path(unit_folder, "device", O_RDONLY);
 
     fill(device, 0, 3 * MIB);
-    assert_int_equal(wipe_file_system(fd, 3 * MIB), -EBADF);
+    assert_int_equal(wipe_all(fd, 3 * MIB), -EBADF);
     check_untouched(device, 0, 3 * MIB);
     assert_int_equal(close(fd), 0);
     assert_int_equal(close(device), 0);
@@ -159,7 +165,7 @@ static int wipe_below_a_limit(void *argument) {
     (void)signal(SIGXFSZ, SIG_IGN);
     if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
         return 255;
-    return -wipe_file_system(limited->device, limited->size);
+    return -wipe_all(limited->device, limited->size);
 }
 
 TEST(while_a_copy_is_left_the_primary_stays) {
@@ -193,7 +199,7 @@ int main(void) {
         UNIT_TEST(exactly_the_ends_and_the_copies_are_zeroed),
         UNIT_TEST(the_copy_at_256_gib_goes_too),
         UNIT_TEST(what_was_a_btrfs_is_blank_afterwards),
-        UNIT_TEST(a_signature_that_is_still_found_is_an_error_and_stays),
+        UNIT_TEST(a_second_header_of_luks_goes_with_the_file_system),
         UNIT_TEST(a_device_that_cannot_be_written_stays_as_it_is),
         UNIT_TEST(while_a_copy_is_left_the_primary_stays),
     };

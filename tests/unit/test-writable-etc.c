@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "init-storage/report.h"
+#include "common/problems.h"
 #include "init-storage/writable-etc.h"
 #include "unit.h"
 
@@ -13,7 +13,7 @@
 #define BUILDERS "etc/aimee-os/writable-etc"
 
 static struct etc_list list;
-static struct report report;
+static struct problems report;
 
 static void make_image(void) {
     put_folder(unit_folder, "etc");
@@ -29,7 +29,7 @@ static void make_image(void) {
     assert_int_equal(mkfifoat(unit_folder, "etc/fifo", 0600), 0);
     put_file(unit_folder, "below-root", "x");
     list = (struct etc_list){0};
-    report = (struct report){0};
+    report = (struct problems){0};
 }
 
 static void parse_bytes(const char *text, size_t size) {
@@ -44,7 +44,7 @@ static void release(void) {
     etc_list_free(&list);
     assert_null(list.entries);
     assert_int_equal(list.count, 0);
-    report_free(&report);
+    problems_free(&report);
 }
 
 /* "d path@line", one a line. */
@@ -177,7 +177,7 @@ TEST(wrong_lines_are_named_with_file_and_number_and_the_others_hold) {
         const char *said;
 
         (void)snprintf(text, sizeof(text), "# one\nf shadow\n%s\nd ssh\n", rows[i].line);
-        report = (struct report){0};
+        report = (struct problems){0};
         parse(text);
         said = unit_said();
         if (!strstr(said, "/" BUILDERS ":3: ") || !strstr(said, rows[i].about) ||

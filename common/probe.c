@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "probe.h"
+#include "common/probe.h"
 
 #include <blkid.h>
 #include <errno.h>
@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
+#include "common/erase-record.h"
 
 /* What is decided here decides whether somebody's data lives. Invariants:
  *
@@ -195,16 +196,30 @@ static enum signatures ask_blkid(int fd, struct device_probe *ret) {
     }
 }
 
-/* Whether [start, end) is all 0x00 or all 0xff, but for the 4 KiB of the primary superblock when
- * skip_primary is set. 1, 0, or -errno with *ret_offset set. */
+static uint64_t smaller(uint64_t one, uint64_t other) {
+    return one < other ? one : other;
+}
+
+/* Whether [0, end) is all 0x00 or all 0xff, but for the 4 KiB of the primary superblock and those
+ * of an erase record when skip_primary is set. 1, 0, or -errno with *ret_offset set. */
 static int is_uniform(int fd, uint64_t end, bool skip_primary, uint64_t *ret_offset) {
     static unsigned char buffer[CHUNK];
+    struct erase_record record;
+    bool skip_record = skip_primary && erase_record_read(fd, &record) == 0;
     unsigned char first = 0;
 
     for (uint64_t offset = 0; offset < end;) {
         size_t size = end - offset < CHUNK ? (size_t)(end - offset) : CHUNK;
         int r;
 
+        if (skip_record && offset == ERASE_RECORD_OFFSET) {
+            offset += ERASE_RECORD_SIZE;
+            continue;
+        }
+        if (skip_record && offset < ERASE_RECORD_OFFSET)
+            size = smaller(size, ERASE_RECORD_OFFSET - offset);
+        if (skip_primary && offset < superblock_offsets[0])
+            size = smaller(size, superblock_offsets[0] - offset);
         if (skip_primary && offset == superblock_offsets[0]) {
             offset += SUPERBLOCK_SIZE;
             continue;
@@ -224,10 +239,6 @@ static int is_uniform(int fd, uint64_t end, bool skip_primary, uint64_t *ret_off
         offset += size;
     }
     return 1;
-}
-
-static uint64_t smaller(uint64_t one, uint64_t other) {
-    return one < other ? one : other;
 }
 
 /* Reads every copy that the device is large enough for; others stay without magic. */
@@ -344,6 +355,8 @@ void probe_device(int fd, uint64_t size, bool strict_blank, struct device_probe 
     if (read_superblocks(fd, size, copies, ret) < 0)
         return;
     ret->primary = copies[0];
+    if (!superblock_is_whole(&copies[0], size) && whole_copy(copies, size))
+        ret->primary = *whole_copy(copies, size);
     signatures = ask_blkid(fd, ret);
     if (signatures == SIGNATURES_ERROR)
         conclude(ret, DEVICE_UNREADABLE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "volume.h"
+#include "common/volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +8,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "fstab.h"
+#include "common/cleanup.h"
+#include "common/fstab.h"
 
 int volume_enter_namespace(void) {
     if (unshare(CLONE_NEWNS) < 0)

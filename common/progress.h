@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "settings.h"
+enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
 /* Says what is going on while it goes on: a bar on a terminal, STATUS= and EXTEND_TIMEOUT_USEC=
  * to systemd, a line every few seconds elsewhere. A thread of its own does it, so that a slow

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "superblock.h"
+#include "common/superblock.h"
 
 #include <endian.h>
 #include <sodium.h>
@@ -17,6 +17,7 @@ enum {
     OFFSET_FSID = 0x20,
     OFFSET_BYTENR = 0x30,
     OFFSET_MAGIC = 0x40,
+    OFFSET_BYTES_USED = 0x78,
     OFFSET_NUM_DEVICES = 0x88,
     OFFSET_CSUM_TYPE = 0xc4,
     OFFSET_DEV_ITEM_TOTAL_BYTES = 0xd1,
@@ -106,6 +107,7 @@ void superblock_parse(const unsigned char *block, uint64_t offset, struct superb
     ret->checksum = check(restored);
     ret->right_place = read_u64(block, OFFSET_BYTENR) == offset;
     ret->device_size = read_u64(block, OFFSET_DEV_ITEM_TOTAL_BYTES);
+    ret->bytes_used = read_u64(block, OFFSET_BYTES_USED);
     ret->device_count = read_u64(block, OFFSET_NUM_DEVICES);
     uuid_unparse_lower(block + OFFSET_FSID, ret->fsid);
     memcpy(ret->label, block + OFFSET_LABEL, sizeof(ret->label));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "run-file.h"
+#include "common/run-file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
 
 static int open_directory(const char *directory) {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "interrupt.h"
+#include "common/interrupt.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -32,6 +32,7 @@ struct superblock {
     bool right_place;                  /* its bytenr says offset */
     uint64_t device_size;              /* bytes of this device, as it has them */
     uint64_t device_count;
+    uint64_t bytes_used; /* on all devices */
     char fsid[FSID_TEXT_SIZE];
     char label[SUPERBLOCK_LABEL_SIZE];
 };

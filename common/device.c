@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "device.h"
+#include "common/device.h"
 
 #include <blkid.h>
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "cleanup.h"
-#include "interrupt.h"
+#include "common/cleanup.h"
+#include "common/interrupt.h"
 
 static void free_cache(blkid_cache *cache) {
     if (*cache)

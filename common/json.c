@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "json.h"
+#include "common/json.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "progress.h"
+#include "common/progress.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -12,9 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "log.h"
-#include "report.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
 
 #define BAR_PERIOD 0.2  /* seconds */
 #define LINE_PERIOD 3.0 /* never silent for more than 5 s */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "path.h"
+#include "common/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
 
 static bool name_is_plain(const char *name, size_t length) {
     if (length == 0 || (length == 1 && name[0] == '.'))

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "superblock.h"
+#include "common/superblock.h"
 
 enum device_state {
     DEVICE_BLANK,
@@ -23,9 +23,11 @@ struct device_probe {
     /* Blank, but what is left of an older btrfs has to go first: mkfs.btrfs zeroes the primary
      * superblock and the copies without a flush between them. */
     bool wipe_first;
-    char found[512];           /* what forbids to format, or why it is unreadable, in words */
-    char advice[128];          /* damaged: words and a command that may help, but the device */
-    struct superblock primary; /* state btrfs: the superblock that was read */
+    char found[512];  /* what forbids to format, or why it is unreadable, in words */
+    char advice[128]; /* damaged: words and a command that may help, but the device */
+    /* The superblock to go by: the first one if it is whole, else a whole copy, else what is left
+     * of the first one. Says nothing in other states than btrfs and damaged. */
+    struct superblock primary;
 };
 
 /* Looks at a block device of size bytes, without changing it, and decides which state of the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fstab.h"
+#include "common/fstab.h"
 
 #include <blkid.h>
 #include <errno.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "cleanup.h"
-#include "path.h"
-#include "report.h"
+#include "common/cleanup.h"
+#include "common/path.h"
+#include "common/problems.h"
 
 /* libmount's conventions end in this file: 0 found, 1 not there, negative errno. */
 
@@ -46,9 +46,9 @@ void fstab_free(struct fstab *fstab) {
 }
 
 static int report_malformed(struct libmnt_table *table, const char *name, int line) {
-    report_problem(mnt_table_get_userdata(table),
-                   "%s:%d: malformed line, skipped; it needs a source, a target, a type, options",
-                   name, line);
+    problem(mnt_table_get_userdata(table),
+            "%s:%d: malformed line, skipped; it needs a source, a target, a type, options", name,
+            line);
     return 1;
 }
 
@@ -78,7 +78,7 @@ static bool has_option(const char *options, const char *name) {
     return mnt_optstr_get_option(options, name, &value, &size) == 0;
 }
 
-static void report_unknown_options(const struct fstab_entry *entry, struct report *report) {
+static void report_unknown_options(const struct fstab_entry *entry, struct problems *problems) {
     static const char *const known[] = {"subvol", "nodatacow", "device", "blank"};
     char *next = entry->options, *name = NULL;
     size_t length = 0;
@@ -94,8 +94,8 @@ static void report_unknown_options(const struct fstab_entry *entry, struct repor
                               strncmp(name + prefix, known[i], length - prefix) == 0);
         }
         if (!found)
-            report_problem(report, "fstab: %s: unknown option \"%.*s\", see init-storage(8)",
-                           entry->target, (int)length, name);
+            problem(problems, "fstab: %s: unknown option \"%.*s\", see init-storage(8)",
+                    entry->target, (int)length, name);
     }
 }
 
@@ -128,14 +128,15 @@ static bool has_open_quote(const char *options) {
     return open;
 }
 
-static int read_entry(struct libmnt_fs *line, struct fstab_entry *entry, struct report *report) {
+static int read_entry(struct libmnt_fs *line, struct fstab_entry *entry,
+                      struct problems *problems) {
     const char *source = mnt_fs_get_source(line);
     const char *options = mnt_fs_get_options(line);
     int r = path_normalize(mnt_fs_get_target(line), &entry->target);
 
     if (r == -EINVAL) {
-        report_problem(report, "fstab: \"%s\" is not an absolute path without \"..\", skipped",
-                       mnt_fs_get_target(line));
+        problem(problems, "fstab: \"%s\" is not an absolute path without \"..\", skipped",
+                mnt_fs_get_target(line));
         return 1;
     }
     if (r < 0)
@@ -145,13 +146,13 @@ static int read_entry(struct libmnt_fs *line, struct fstab_entry *entry, struct 
     if (!entry->source || !entry->options)
         return -ENOMEM;
     if (has_open_quote(entry->options)) {
-        report_problem(report, "fstab: %s: a quote in its options is not closed, line skipped",
-                       entry->target);
+        problem(problems, "fstab: %s: a quote in its options is not closed, line skipped",
+                entry->target);
         return 1;
     }
     r = read_options(entry);
     if (r == 0)
-        report_unknown_options(entry, report);
+        report_unknown_options(entry, problems);
     return r;
 }
 
@@ -162,7 +163,7 @@ static bool is_data_target(struct libmnt_fs *line) {
            strcmp(target, DATA_TARGET) == 0;
 }
 
-static int collect(struct libmnt_table *table, struct fstab *fstab, struct report *report) {
+static int collect(struct libmnt_table *table, struct fstab *fstab, struct problems *problems) {
     struct libmnt_iter *iterator __attribute__((cleanup(free_iterator))) =
         mnt_new_iter(MNT_ITER_FORWARD);
     struct libmnt_fs *line = NULL;
@@ -182,7 +183,7 @@ static int collect(struct libmnt_table *table, struct fstab *fstab, struct repor
             other_type = other_type || is_data_target(line);
             continue;
         }
-        r = read_entry(line, entry, report);
+        r = read_entry(line, entry, problems);
         if (r != 0) {
             free_entry(entry);
             *entry = (struct fstab_entry){0};
@@ -201,7 +202,7 @@ static int collect(struct libmnt_table *table, struct fstab *fstab, struct repor
     return found ? 0 : other_type ? -EMEDIUMTYPE : -ENOENT;
 }
 
-int fstab_read(int fd, const char *name, struct fstab *ret, struct report *report) {
+int fstab_read(int fd, const char *name, struct fstab *ret, struct problems *problems) {
     struct libmnt_table *table __attribute__((cleanup(free_table))) = mnt_new_table();
     _cleanup_fclose_ FILE *stream = fdopen(fd, "re");
     int r = -ENOMEM;
@@ -209,20 +210,20 @@ int fstab_read(int fd, const char *name, struct fstab *ret, struct report *repor
     if (!stream)
         close_fd(&fd);
     if (table && stream) {
-        mnt_table_set_userdata(table, report);
+        mnt_table_set_userdata(table, problems);
         mnt_table_set_parser_errcb(table, report_malformed);
         r = mnt_table_parse_stream(table, stream, name);
         if (r == 0)
-            r = collect(table, ret, report);
+            r = collect(table, ret, problems);
     }
     if (r == -ENOENT)
-        report_problem(report, "%s: no line for %s, so there is no data device to look for", name,
-                       DATA_TARGET);
+        problem(problems, "%s: no line for %s, so there is no data device to look for", name,
+                DATA_TARGET);
     else if (r == -EMEDIUMTYPE)
-        report_problem(report, "%s: %s is not of type btrfs, nothing to do for this program", name,
-                       DATA_TARGET);
+        problem(problems, "%s: %s is not of type btrfs, nothing to do for this program", name,
+                DATA_TARGET);
     else if (r < 0)
-        report_problem(report, "%s: cannot read: %s", name, strerror(-r));
+        problem(problems, "%s: cannot read: %s", name, strerror(-r));
     if (r < 0)
         fstab_free(ret);
     return r;

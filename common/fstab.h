@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct report;
+struct problems;
 
 /* A btrfs line of fstab(5). All strings belong to the entry; absent ones are NULL. */
 struct fstab_entry {
@@ -32,7 +32,7 @@ struct fstab {
 /* Reads settings' fstab, a file name for messages and an open descriptor (taken over). Bad lines
  * are reported and left out. Returns 0, or -errno after reporting why there is no data device:
  * -ENOENT no line for DATA_TARGET, -EMEDIUMTYPE it is not btrfs. Free with fstab_free. */
-int fstab_read(int fd, const char *name, struct fstab *ret, struct report *report);
+int fstab_read(int fd, const char *name, struct fstab *ret, struct problems *problems);
 void fstab_free(struct fstab *fstab);
 
 /* Whether two sources are the same words: the same tag and value, or the same path. */

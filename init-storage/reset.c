@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "reset.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/run-file.h"
+#include "common/volume.h"
+#include "prepare.h"
+
+#define DONE_FLAG "reset-done"
+
+static const char *const origin_names[] = {[RESET_NONE] = "none",
+                                           [RESET_REQUEST] = "request",
+                                           [RESET_COMMAND_LINE] = "command-line",
+                                           [RESET_RECORD] = "erase-record"};
+
+void reset_print(const struct reset_outcome *outcome, FILE *stream) {
+    if (outcome->origin == RESET_NONE) {
+        fputs("null", stream);
+        return;
+    }
+    fprintf(stream, "{\"from\":\"%s\",\"fsid\":", origin_names[outcome->origin]);
+    json_string(stream, *outcome->request.fsid ? outcome->request.fsid : NULL);
+    fputs(",\"by\":", stream);
+    json_string(stream, outcome->request.by);
+    fputs(",\"time\":", stream);
+    json_string(stream, outcome->request.time);
+    fprintf(stream, ",\"erase\":\"%s\",\"reached\":\"%s\"}", erase_name(outcome->request.erase),
+            erase_level_name(outcome->level));
+}
+
+/* Words as the kernel separates them; the last one counts, as everywhere. */
+bool reset_in_command_line(const char *command_line) {
+    static const char key[] = "systemd.factory_reset=";
+    _cleanup_free_ char *copy = strdup(command_line);
+    char *rest = copy, *word;
+    bool wanted = false;
+
+    while (rest && (word = strsep(&rest, " \t\n"))) {
+        const char *value = word + sizeof(key) - 1;
+
+        if (strncmp(word, key, sizeof(key) - 1) == 0)
+            wanted =
+                strcmp(value, "1") == 0 || strcmp(value, "yes") == 0 || strcmp(value, "true") == 0;
+    }
+    return wanted;
+}
+
+static bool command_line_wants_it(const struct settings *settings) {
+    char text[4096 + 1], done[2];
+    _cleanup_close_ int fd = -1;
+    ssize_t n;
+
+    if (strcmp(settings->root, "/") != 0 || settings->device || settings->fstab ||
+        settings->dry_run)
+        return false;
+    if (run_file_read(settings->run_directory, DONE_FLAG, done, sizeof(done)) >= 0)
+        return false;
+    fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    text[n > 0 ? n : 0] = '\0';
+    return reset_in_command_line(text);
+}
+
+int reset_mark_boot(const struct settings *settings) {
+    return run_file_write(settings->run_directory, DONE_FLAG, "1\n", 2);
+}
+
+/* What is stored in the file system. Nothing is written, not even a log replayed: the request is
+ * in a transaction of its own. */
+static int read_stored(const struct prepare *prepare, struct reset_request *ret) {
+    struct volume volume = VOLUME_NONE;
+    int r = volume_enter_namespace();
+
+    if (r == 0)
+        r = volume_mount(prepare->located.device.path, prepare->var->options,
+                         VOLUME_READ_ONLY_NO_REPLAY, prepare->settings->mount_point, &volume);
+    if (r < 0)
+        return -ENODATA; /* what is wrong will be said when it has to be mounted */
+    r = request_read(volume.top, ret);
+    volume_unmount(&volume);
+    return r;
+}
+
+static bool is_requested(const struct prepare *prepare, const struct device_probe *found,
+                         struct reset_request *request) {
+    const char *path = prepare->located.device.path;
+    int r = found->state == DEVICE_BTRFS ? read_stored(prepare, request) : -ENODATA;
+
+    if (r == -ENODATA)
+        return false;
+    if (r < 0) {
+        log_warning("%s: what is stored there is no valid request to reset (%s); ignored, "
+                    "factory-reset --cancel removes it",
+                    path, strerror(-r));
+        return false;
+    }
+    if (strcmp(request->fsid, found->primary.fsid) != 0) {
+        log_warning("%s: the request to reset in it is for the file system %s, and this one is "
+                    "%s (a copy?); ignored, factory-reset --cancel removes it",
+                    path, request->fsid, found->primary.fsid);
+        return false;
+    }
+    if (found->primary.device_count != 1) {
+        log_warning("%s: a request to reset is in it, but it spans several devices; ignored", path);
+        return false;
+    }
+    return true;
+}
+
+bool reset_is_wanted(struct prepare *prepare, const struct device_probe *found,
+                     struct reset_outcome *ret) {
+    struct reset_outcome outcome = {.origin = RESET_REQUEST};
+
+    if (!is_requested(prepare, found, &outcome.request)) {
+        if (found->primary.device_count != 1 || !command_line_wants_it(prepare->settings))
+            return false;
+        outcome.origin = RESET_COMMAND_LINE;
+        outcome.request = (struct reset_request){.erase = ERASE_SIGNATURE};
+        memcpy(outcome.request.fsid, found->primary.fsid, sizeof(outcome.request.fsid));
+        request_sign(&outcome.request);
+        (void)snprintf(outcome.request.by, sizeof(outcome.request.by), "kernel command line");
+    }
+    *ret = outcome;
+    return true;
+}
