@@ -2,6 +2,7 @@
 #include "common/device.h"
 
 #include <blkid.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -27,6 +28,19 @@ static blkid_cache new_cache(void) {
     return blkid_get_cache(&cache, "/dev/null") == 0 ? cache : NULL;
 }
 
+/* sysfs writes "cciss!c0d0" for /dev/cciss/c0d0. The caller frees it. */
+static char *path_of_device(const char *name) {
+    char *path = NULL;
+
+    if (asprintf(&path, "/dev/%s", name) < 0)
+        return NULL;
+    for (char *c = path; *c; c++) {
+        if (*c == '!')
+            *c = '/';
+    }
+    return path;
+}
+
 int device_resolve(const char *source, char **ret) {
     blkid_cache cache __attribute__((cleanup(free_cache))) = NULL;
     _cleanup_free_ char *name = NULL, *value = NULL, *path = NULL;
@@ -47,33 +61,65 @@ int device_resolve(const char *source, char **ret) {
     return *ret ? 0 : -ENOMEM;
 }
 
-int device_find_twin(const char *source, dev_t number, char **ret_other) {
-    blkid_cache cache __attribute__((cleanup(free_cache))) = NULL;
-    _cleanup_free_ char *name = NULL, *value = NULL;
-    blkid_dev_iterate iterator;
-    blkid_dev found;
+/* Whether the partition at path bears the tag: 1, 0, or -errno. A device that cannot be looked at
+ * at all (no medium) bears none. */
+static int bears(const char *path, const char *entry_name, const char *value) {
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    blkid_probe probe = fd < 0 ? NULL : blkid_new_probe();
+    const char *found = NULL;
     int r = 0;
 
-    if (*source == '/' || blkid_parse_tag_string(source, &name, &value) != 0)
-        return 0;
-    cache = new_cache();
-    if (!cache || blkid_probe_all(cache) < 0)
-        return -EIO;
-    iterator = blkid_dev_iterate_begin(cache);
-    if (!iterator)
-        return -ENOMEM;
-    if (blkid_dev_set_search(iterator, name, value) != 0)
-        r = -EINVAL;
-    while (r == 0 && blkid_dev_next(iterator, &found) == 0) {
+    if (!probe)
+        return fd < 0 ? 0 : -ENOMEM;
+    /* Only the partition table that it lies in: what is on it may be anything. */
+    if (blkid_probe_set_device(probe, fd, 0, 0) == 0 &&
+        blkid_probe_enable_superblocks(probe, 0) == 0 &&
+        blkid_probe_enable_partitions(probe, 1) == 0 &&
+        blkid_probe_set_partitions_flags(probe, BLKID_PARTS_ENTRY_DETAILS) == 0 &&
+        blkid_do_fullprobe(probe) == 0 &&
+        blkid_probe_lookup_value(probe, entry_name, &found, NULL) == 0)
+        r = strcmp(found, value) == 0;
+    blkid_free_probe(probe);
+    return r;
+}
+
+static int look_for_twin(const char *entry_name, const char *value, dev_t number,
+                         char **ret_other) {
+    DIR *directory = opendir("/sys/class/block");
+    struct dirent *entry;
+    int r = 0;
+
+    if (!directory)
+        return -errno;
+    while (r == 0 && (entry = readdir(directory))) {
+        _cleanup_free_ char *path = NULL;
         struct stat st;
 
-        if (stat(blkid_dev_devname(found), &st) < 0 || st.st_rdev == number)
+        if (entry->d_name[0] == '.')
             continue;
-        *ret_other = strdup(blkid_dev_devname(found));
-        r = *ret_other ? 1 : -ENOMEM;
+        path = path_of_device(entry->d_name);
+        if (!path)
+            r = -ENOMEM;
+        else if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev != number)
+            r = bears(path, entry_name, value);
+        if (r == 1)
+            *ret_other = take_pointer(path);
     }
-    blkid_dev_iterate_end(iterator);
+    (void)closedir(directory);
     return r;
+}
+
+/* Only a partition's own tags can lead to a blank device. */
+int device_find_twin(const char *source, dev_t number, char **ret_other) {
+    _cleanup_free_ char *name = NULL, *value = NULL;
+
+    if (*source == '/' || blkid_parse_tag_string(source, &name, &value) != 0 || !name || !value)
+        return 0;
+    if (strcmp(name, "PARTLABEL") == 0)
+        return look_for_twin("PART_ENTRY_NAME", value, number, ret_other);
+    if (strcmp(name, "PARTUUID") == 0)
+        return look_for_twin("PART_ENTRY_UUID", value, number, ret_other);
+    return 0;
 }
 
 int device_open(const char *path, struct device *ret) {
@@ -123,7 +169,8 @@ int lock_patiently(int fd, unsigned seconds) {
 
 /* A partition's lock is its whole disk's. */
 static int open_whole_disk(const struct device *device) {
-    char name[PATH_MAX], path[PATH_MAX + sizeof("/dev/")];
+    _cleanup_free_ char *path = NULL;
+    char name[PATH_MAX];
     _cleanup_close_ int fd = -1;
     struct stat st;
     dev_t disk = 0;
@@ -133,11 +180,9 @@ static int open_whole_disk(const struct device *device) {
         /* Not a duplicate of fd: the lock would last as long as both. */
         return open(device->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     }
-    (void)snprintf(path, sizeof(path), "/dev/%s", name);
-    for (char *c = path + strlen("/dev/"); *c; c++) {
-        if (*c == '!') /* sysfs writes "cciss!c0d0" */
-            *c = '/';
-    }
+    path = path_of_device(name);
+    if (!path)
+        return -1;
     fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -1;

@@ -2,6 +2,7 @@
 #include "common/fstab.h"
 
 #include <blkid.h>
+#include <ctype.h>
 #include <errno.h>
 #include <libmount.h>
 #include <string.h>
@@ -99,6 +100,48 @@ static void report_unknown_options(const struct fstab_entry *entry, struct probl
     }
 }
 
+/* udev writes "\\x20" for a byte that may not be in a link's name. */
+static void decode_link_name(char *name) {
+    char *to = name;
+
+    for (const char *from = name; *from; to++) {
+        unsigned byte;
+
+        if (sscanf(from, "\\x%2x", &byte) == 1 && isxdigit((unsigned char)from[2]) &&
+            isxdigit((unsigned char)from[3])) {
+            *to = (char)byte;
+            from += 4;
+        } else {
+            *to = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+/* A source, with udev's links as the tags that they stand for: a link says nothing of a second
+ * device with that name, and does not exist for a blank device. The caller frees it. */
+static char *name_source(const char *source) {
+    static const struct {
+        const char *folder, *tag;
+    } links[] = {{"/dev/disk/by-label/", "LABEL"},
+                 {"/dev/disk/by-uuid/", "UUID"},
+                 {"/dev/disk/by-partlabel/", "PARTLABEL"},
+                 {"/dev/disk/by-partuuid/", "PARTUUID"}};
+    char *named = NULL;
+
+    for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
+        size_t length = strlen(links[i].folder);
+
+        if (strncmp(source, links[i].folder, length) != 0 || strchr(source + length, '/'))
+            continue;
+        if (asprintf(&named, "%s=%s", links[i].tag, source + length) < 0)
+            return NULL;
+        decode_link_name(strchr(named, '=') + 1);
+        return named;
+    }
+    return strdup(source);
+}
+
 static int read_options(struct fstab_entry *entry) {
     char *subvolid = NULL;
     int r = copy_option(entry->options, "subvol", &entry->subvol);
@@ -113,6 +156,13 @@ static int read_options(struct fstab_entry *entry) {
         r = copy_option(entry->options, OPTION_PREFIX "blank", &entry->blank);
     if (r == 0)
         r = copy_option(entry->options, "subvolid", &subvolid);
+    if (r == 0 && entry->locator) {
+        char *named = name_source(entry->locator);
+
+        free(entry->locator);
+        entry->locator = named;
+        r = named ? 0 : -ENOMEM;
+    }
     entry->has_subvolid = subvolid != NULL;
     entry->noauto = has_option(entry->options, "noauto");
     free(subvolid);
@@ -141,7 +191,7 @@ static int read_entry(struct libmnt_fs *line, struct fstab_entry *entry,
     }
     if (r < 0)
         return r;
-    entry->source = strdup(source ? source : "");
+    entry->source = name_source(source ? source : "");
     entry->options = strdup(options ? options : "");
     if (!entry->source || !entry->options)
         return -ENOMEM;

@@ -6,15 +6,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/utf8.h"
+
 #define LINE_LIMIT 4096
 
 static pthread_mutex_t terminal_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool transient_shown;
 
 void mask_control_characters(char *text) {
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
+    unsigned char *c = (unsigned char *)text;
+
+    while (*c) {
+        size_t length = utf8_length(c);
+
+        /* U+0080 to U+009F are control characters, too, and so are those bytes by themselves. */
+        if (length == 0 || *c < 0x20 || *c == 0x7f)
+            *c = '?';
+        else if (length == 2 && c[0] == 0xc2 && c[1] < 0xa0)
+            c[0] = c[1] = '?';
+        c += length ? length : 1;
     }
 }
 

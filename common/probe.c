@@ -200,28 +200,46 @@ static uint64_t smaller(uint64_t one, uint64_t other) {
     return one < other ? one : other;
 }
 
-/* Whether [0, end) is all 0x00 or all 0xff, but for the 4 KiB of the primary superblock and those
- * of an erase record when skip_primary is set. 1, 0, or -errno with *ret_offset set. */
+static bool is_all(const unsigned char *data, size_t size, unsigned char value) {
+    return data[0] == value && memcmp(data, data + 1, size - 1) == 0;
+}
+
+/* What may lie between zeros: the primary superblock, if it is to be skipped, and an erase record.
+ * Returns where the next such thing begins, or offset itself with *ret_length set. */
+static uint64_t next_exception(uint64_t offset, bool skip_primary, bool skip_record,
+                               uint64_t *ret_length) {
+    const struct {
+        bool skip;
+        uint64_t offset, length;
+    } exceptions[] = {{skip_record, ERASE_RECORD_OFFSET, ERASE_RECORD_SIZE},
+                      {skip_primary, superblock_offsets[0], SUPERBLOCK_SIZE}};
+
+    *ret_length = 0;
+    for (size_t i = 0; i < sizeof(exceptions) / sizeof(*exceptions); i++) {
+        if (!exceptions[i].skip || exceptions[i].offset < offset)
+            continue;
+        if (exceptions[i].offset == offset)
+            *ret_length = exceptions[i].length;
+        return exceptions[i].offset;
+    }
+    return UINT64_MAX;
+}
+
+/* Whether [0, end) is all 0x00 or all 0xff, but for what may be skipped. 1, 0, or -errno, with
+ * *ret_offset set. */
 static int is_uniform(int fd, uint64_t end, bool skip_primary, uint64_t *ret_offset) {
     static unsigned char buffer[CHUNK];
     struct erase_record record;
-    bool skip_record = skip_primary && erase_record_read(fd, &record) == 0;
+    bool skip_record = erase_record_read(fd, &record) == 0;
     unsigned char first = 0;
 
     for (uint64_t offset = 0; offset < end;) {
-        size_t size = end - offset < CHUNK ? (size_t)(end - offset) : CHUNK;
+        uint64_t length, next = next_exception(offset, skip_primary, skip_record, &length);
+        size_t size = (size_t)smaller(smaller(end, next) - offset, CHUNK);
         int r;
 
-        if (skip_record && offset == ERASE_RECORD_OFFSET) {
-            offset += ERASE_RECORD_SIZE;
-            continue;
-        }
-        if (skip_record && offset < ERASE_RECORD_OFFSET)
-            size = smaller(size, ERASE_RECORD_OFFSET - offset);
-        if (skip_primary && offset < superblock_offsets[0])
-            size = smaller(size, superblock_offsets[0] - offset);
-        if (skip_primary && offset == superblock_offsets[0]) {
-            offset += SUPERBLOCK_SIZE;
+        if (length > 0) {
+            offset += length;
             continue;
         }
         *ret_offset = offset;
@@ -230,12 +248,8 @@ static int is_uniform(int fd, uint64_t end, bool skip_primary, uint64_t *ret_off
             return r;
         if (offset == 0)
             first = buffer[0];
-        if (first != 0x00 && first != 0xff)
+        if ((first != 0x00 && first != 0xff) || !is_all(buffer, size, first))
             return 0;
-        for (size_t i = 0; i < size; i++) {
-            if (buffer[i] != first)
-                return 0;
-        }
         offset += size;
     }
     return 1;
@@ -295,20 +309,23 @@ static void damaged(const struct superblock *copies, uint64_t size, struct devic
     conclude(ret, DEVICE_DAMAGED);
 }
 
-static void blank(int fd, uint64_t size, bool strict, struct device_probe *ret) {
+/* x-init-storage.blank=zero: nothing unknown may be in the first MiB. Concludes when it is. */
+static bool is_strictly_blank(int fd, uint64_t size, struct device_probe *ret) {
     uint64_t offset = 0;
-    int r = strict ? is_uniform(fd, smaller(size, STRICT_SIZE), true, &offset) : 1;
+    int r = is_uniform(fd, smaller(size, STRICT_SIZE), true, &offset);
 
     if (r < 0) {
         unreadable(ret, offset, -r);
-        return;
+        return false;
     }
-    if (r == 0)
+    if (r == 0) {
         (void)snprintf(ret->found, sizeof(ret->found),
                        "unknown data in its first MiB, near byte %" PRIu64
                        " (x-init-storage.blank=zero)",
                        offset);
-    conclude(ret, r == 0 ? DEVICE_FOREIGN : DEVICE_BLANK);
+        conclude(ret, DEVICE_FOREIGN);
+    }
+    return r == 1;
 }
 
 /* Blank once what is left of a btrfs is gone. Other devices may still hold their parts of one
@@ -330,12 +347,15 @@ static void judge_unknown(int fd, uint64_t size, bool strict, const struct super
     uint64_t offset = 0;
     int zeroed;
 
+    if (strict && (superblock_was_wiped(&copies[0], size) || !copy) &&
+        !is_strictly_blank(fd, size, ret))
+        return;
     if (superblock_was_wiped(&copies[0], size)) {
         blank_after_wipe(&copies[0], copies, size, ret);
         return;
     }
     if (!copy) {
-        blank(fd, size, strict, ret);
+        conclude(ret, DEVICE_BLANK);
         return;
     }
     zeroed = is_uniform(fd, smaller(size, ZEROED_SIZE), false, &offset);

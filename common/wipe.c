@@ -16,6 +16,8 @@
  * 1. The copies of the superblock go before the primary, with a flush between: a device with a
  *    copy and no primary is DAMAGED for ever, one with a primary and no copies mounts, and its
  *    request is still in it.
+ *    The beginning comes after that flush, too: over 0xff it would leave a device that no longer
+ *    counts as cleared on purpose while a copy is still whole.
  * 2. The erase record is there before the primary goes: what was asked for is not forgotten.
  * 3. The primary goes in one write of 512 bytes, which no device tears.
  * 4. Everything else goes after that. A discard counts for nothing: what must go is overwritten.
@@ -145,6 +147,8 @@ int wipe_file_system(struct wipe *wipe) {
         record.request = *wipe->request;
     wipe->level = LEVEL_SIGNATURE;
     r = zero_copies(wipe);
+    if (r == 0)
+        r = flush(wipe);
     if (r == 0)
         r = write_beginning(wipe, &record);
     if (r == 0)

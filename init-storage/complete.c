@@ -38,7 +38,7 @@ static void report_survey(struct session *session) {
             problem(&session->report->problems, "%s (for %s): %s", subvolume->path,
                     subvolume->target, subvolume->problem);
         if (subvolume->left_plain)
-            log_info("%s: is a plain directory where a subvolume is wanted; left as it is",
+            log_info("%s: is no subvolume, though one is wanted there; left as it is",
                      subvolume->path);
     }
     for (size_t i = 0; i < session->list->count; i++) {
@@ -117,8 +117,7 @@ static void make_missing(struct session *session) {
         changed = places_complete(session);
         etc_copies_add(session);
     }
-    if (interrupted() &&
-        (plan_has(session->plan, MEMBER_MISSING) || etc_list_has(session->list, MEMBER_MISSING)))
+    if (r == -EINTR || etc_list_has(session->list, MEMBER_MISSING))
         report_interrupt(session);
     give_up(session);
     r = staging_close(session);
@@ -153,8 +152,11 @@ static int look_again(struct session *session, struct survey *survey) {
                 session->device, r == -EROFS || r == -EACCES ? "it is read-only" : strerror(-r));
         return r;
     }
-    progress_phase(session->progress, "waiting for another init-storage", 0);
-    r = lock_patiently(session->volume.top, LOCK_SECONDS);
+    r = lock_patiently(session->volume.top, 0);
+    if (r == -ETIMEDOUT) {
+        progress_phase(session->progress, "waiting for another init-storage", 0);
+        r = lock_patiently(session->volume.top, LOCK_SECONDS);
+    }
     if (r == 0)
         r = survey_take(session->volume.top, session->plan, session->list, survey);
     if (r < 0) {

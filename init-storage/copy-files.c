@@ -30,7 +30,7 @@ static int send_data(struct reader *reader, int fd, uint64_t *offset, uint64_t e
         want = (room - sizeof(*record)) & ~(size_t)4095;
     record = reader_reserve(reader, RECORD_DATA, NULL, want);
     if (!record)
-        return -ECANCELED;
+        return COPY_STOPPED;
     n = pread(fd, reader_payload(record), want, (off_t)*offset);
     if (n < 0)
         return errno == EINTR && !interrupted() ? 0 : reader_fail(reader, -errno, "reading");
@@ -103,7 +103,7 @@ static int send_file(struct reader *reader, const struct walk_entry *entry) {
         return r;
     record = reader_begin(reader, RECORD_FILE, entry->name, label, 0);
     if (!record)
-        return -ECANCELED;
+        return COPY_STOPPED;
     reader_set_attributes(record, &st);
     record->length = (uint64_t)st.st_size;
     record->nodatacow = wants_nodatacow(reader);
@@ -133,7 +133,7 @@ static int send_symlink(struct reader *reader, const struct walk_entry *entry,
         return r;
     record = reader_begin(reader, RECORD_SYMLINK, entry->name, label, (size_t)n + 1);
     if (!record)
-        return -ECANCELED;
+        return COPY_STOPPED;
     reader_set_attributes(record, &entry->st);
     memcpy(reader_payload(record), target, (size_t)n);
     reader_payload(record)[n] = '\0';
@@ -152,7 +152,7 @@ static int send_node(struct reader *reader, const struct walk_entry *entry,
         return r;
     record = reader_begin(reader, RECORD_NODE, entry->name, label, 0);
     if (!record)
-        return -ECANCELED;
+        return COPY_STOPPED;
     reader_set_attributes(record, &entry->st);
     reader_commit_begun(reader, record, 0, label);
     return 0;
@@ -164,7 +164,10 @@ int reader_send_leaf(struct reader *reader, const struct walk_entry *entry) {
     struct subvolume *inner = reader_inner_subvolume(reader);
     int r;
 
-    if (inner) {
+    if (inner && inner->implicit) {
+        inner->state = MEMBER_PRESENT;
+        inner->left_plain = true;
+    } else if (inner) {
         inner->state = MEMBER_FAILED;
         inner->problem = "what the image has there is not a directory";
     }

@@ -46,7 +46,7 @@ static int send_enter(struct reader *reader, enum record_kind kind, const char *
         return r;
     record = reader_begin(reader, kind, name, label, 0);
     if (!record)
-        return -ECANCELED;
+        return COPY_STOPPED;
     if (missing)
         record->mode = S_IFDIR | 0755;
     else
@@ -135,9 +135,18 @@ static int add_missing(struct reader *reader) {
     return 0;
 }
 
+/* Whose owner and mode are ours, so that the image's access control list is not for it. */
+static bool is_private(const struct reader *reader) {
+    const struct plan *plan = reader->context->plan;
+    const struct place *place = plan ? plan_place_at(plan, reader->walk.path) : NULL;
+
+    return place && place->private;
+}
+
 /* The level is complete: what is missing in it, its attributes, and back up. */
 static int leave(struct reader *reader) {
-    struct image_object object = {.fd = walk_level(&reader->walk)->fd, .parent = -1};
+    struct image_object object = {
+        .fd = walk_level(&reader->walk)->fd, .parent = -1, .no_acl = is_private(reader)};
     bool top = reader->walk.depth == 1 && reader->request->kind == COPY_SUBVOLUME;
     /* A subvolume does not get the label that new files get. */
     bool with_label = !reader->context->labels->active || top || reader_inner_subvolume(reader);

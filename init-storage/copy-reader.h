@@ -29,13 +29,14 @@ struct image_object {
     int fd;           /* open file or directory, -1: none */
     int parent;       /* to reach one that cannot be opened by name; -1: it has fd, or nothing */
     const char *name; /* NULL: the entered directory itself */
+    bool no_acl;      /* a directory whose owner and mode are ours */
 };
 
 /* Keeps what could not be done to the walk's path. Returns error. */
 int reader_fail(struct reader *reader, int error, const char *step);
 
 /* A record with room for payload_room bytes of payload behind the name; NULL: the writer ended,
- * which is -ECANCELED for all that follow. It counts once it is committed. */
+ * which is COPY_STOPPED for all that follow. It counts once it is committed. */
 struct record *reader_reserve(struct reader *reader, enum record_kind kind, const char *name,
                               size_t payload_room);
 unsigned char *reader_payload(struct record *record);

@@ -8,6 +8,7 @@
 #include "common/cleanup.h"
 #include "copy-reader.h"
 
+#define ACL_PREFIX "system.posix_acl_" /* access and default, acl(5) */
 #define ALIGN(size) (((size) + 7U) & ~(size_t)7U)
 
 int reader_fail(struct reader *reader, int error, const char *step) {
@@ -41,7 +42,7 @@ int reader_send_plain(struct reader *reader, enum record_kind kind) {
     struct record *record = reader_reserve(reader, kind, NULL, 0);
 
     if (!record)
-        return -ECANCELED;
+        return COPY_STOPPED;
     reader_commit(reader, record);
     return 0;
 }
@@ -79,37 +80,65 @@ static ssize_t get_xattr(const struct image_object *object, const char *name, vo
     return n < 0 ? -errno : n;
 }
 
+/* Where SELinux is active a label can always be read: the kernel makes one up for an object that
+ * has none. The list of attributes says what is stored. */
+static int has_stored_label(const struct reader *reader, const struct image_object *object) {
+    ssize_t size = list_xattrs(object, reader->xattr_names);
+
+    for (const char *name = reader->xattr_names; size > 0 && name < reader->xattr_names + size;
+         name += strlen(name) + 1) {
+        if (strcmp(name, LABEL_XATTR) == 0)
+            return 1;
+    }
+    return size < 0 ? (int)size : 0;
+}
+
+/* Into value, size bytes, NUL-terminated. Returns 1, 0 when there is none, or -errno. */
+static int read_label(const struct reader *reader, const struct image_object *object, char *value,
+                      size_t size) {
+    ssize_t n;
+    int r;
+
+    if (object->fd < 0 && object->parent < 0)
+        return 0; /* the image lacks it */
+    r = enter_parent(object);
+    if (r == 0 && reader->context->labels->active) {
+        r = has_stored_label(reader, object);
+        if (r == 0)
+            return 0;
+    }
+    if (r < 0)
+        return r == -EOPNOTSUPP ? 0 : r;
+    n = object->fd >= 0 ? fgetxattr(object->fd, LABEL_XATTR, value, size - 1)
+                        : lgetxattr(object->name, LABEL_XATTR, value, size - 1);
+    if (n < 0)
+        return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -errno;
+    value[n] = '\0';
+    return n > 0;
+}
+
 int reader_find_label(struct reader *reader, const struct image_object *object, mode_t mode,
                       bool look_up, char **ret) {
     char value[4096 + 1];
-    ssize_t n = -ENODATA;
+    int r = read_label(reader, object, value, sizeof(value));
 
-    if (object->fd >= 0 || object->parent >= 0) {
-        n = enter_parent(object);
-        if (n == 0)
-            n = object->fd >= 0 ? fgetxattr(object->fd, LABEL_XATTR, value, sizeof(value) - 1)
-                                : lgetxattr(object->name, LABEL_XATTR, value, sizeof(value) - 1);
-        if (n < 0)
-            n = -errno;
-    }
-    if (n > 0) {
-        value[n] = '\0';
+    if (r < 0)
+        return reader_fail(reader, r, "reading its label");
+    if (r == 1) {
         *ret = strdup(value);
         return *ret ? 0 : reader_fail(reader, -ENOMEM, "reading its label");
     }
-    if (n < 0 && n != -ENODATA && n != -EOPNOTSUPP)
-        return reader_fail(reader, (int)n, "reading its label");
     if (!look_up)
         return 0;
-    n = labels_lookup(reader->context->labels, reader->walk.path, mode, ret);
-    return n < 0 ? reader_fail(reader, (int)n, "looking its label up in file_contexts") : 1;
+    r = labels_lookup(reader->context->labels, reader->walk.path, mode, ret);
+    return r < 0 ? reader_fail(reader, r, "looking its label up in file_contexts") : 1;
 }
 
 int reader_send_xattr(struct reader *reader, const char *name, const void *value, size_t size) {
     struct record *record = reader_reserve(reader, RECORD_XATTR, name, size);
 
     if (!record)
-        return -ECANCELED;
+        return COPY_STOPPED;
     memcpy(reader_payload(record), value, size);
     record->payload_size = (uint32_t)size;
     reader_commit(reader, record);
@@ -132,9 +161,11 @@ int reader_send_xattrs(struct reader *reader, const struct image_object *object,
 
         if (strcmp(name, LABEL_XATTR) == 0 && !with_label)
             continue;
+        if (object->no_acl && strncmp(name, ACL_PREFIX, sizeof(ACL_PREFIX) - 1) == 0)
+            continue;
         record = reader_reserve(reader, RECORD_XATTR, name, XATTR_LIST_SIZE);
         if (!record)
-            return -ECANCELED;
+            return COPY_STOPPED;
         n = get_xattr(object, name, reader_payload(record));
         if (n < 0)
             return reader_fail(reader, (int)n, "reading an extended attribute");

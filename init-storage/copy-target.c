@@ -73,7 +73,7 @@ static int set_mode(const struct target *target) {
         return 0;
     if (target->fd < 0)
         return fchmodat(target->parent, target->name, mode, 0) < 0 ? -errno : 0;
-    if (mode == (S_ISDIR(target->record.mode) ? 0700 : 0600))
+    if (!target->has_attributes && mode == (S_ISDIR(target->record.mode) ? 0700 : 0600))
         return 0;
     return fchmod(target->fd, mode) < 0 ? -errno : 0;
 }

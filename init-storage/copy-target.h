@@ -17,6 +17,7 @@ struct target {
     char name[NAME_MAX + 1];
     struct record record; /* that began it; what follows a record is not kept */
     bool owned;           /* the owner was set */
+    bool has_attributes;  /* one of them can be an ACL, which changes the mode */
     bool label_late;      /* the policy does not know its label: it is set as an attribute, later */
 };
 

@@ -306,6 +306,7 @@ static int write_xattr(struct writer *writer, const struct record *record) {
         writer->path[top_level(writer)->path_length] = '\0';
     if (r < 0)
         return r;
+    target->has_attributes = true;
     r = target_set_owner(target);
     if (r < 0)
         return fail(writer, r, "setting its owner");
@@ -407,10 +408,10 @@ int copy_write(const struct copy_context *context, const struct copy_request *re
     while (r == 0) {
         struct chunk *chunk = queue_take(queue);
 
-        r = chunk ? do_chunk(&writer, chunk, &skip) : -ECANCELED;
+        r = chunk ? do_chunk(&writer, chunk, &skip) : COPY_STOPPED;
         if (chunk)
             queue_give_back(queue, chunk);
     }
     release(&writer);
-    return r < 0 ? r : 0;
+    return r < 0 ? r : 0; /* 1: the end was reached */
 }

@@ -56,12 +56,14 @@ int copy_run(const struct copy_context *context, const struct copy_request *requ
     for (int i = 0; i < started; i++)
         (void)pthread_join(threads[i], NULL);
     queue_close(&queue);
-    /* The side that was stopped by the other one has nothing to say (-ECANCELED). */
     for (int i = 0; i < started && r == 0; i++) {
-        if (sides[i].result < 0 && sides[i].result != -ECANCELED) {
+        if (sides[i].result < 0 && sides[i].result != COPY_STOPPED) {
             r = sides[i].result;
             *ret = sides[i].failure;
         }
     }
+    /* Whole is what both sides say is whole, not what nobody complained of. */
+    if (r == 0 && (sides[0].result < 0 || sides[1].result < 0))
+        r = copy_fail(ret, -EIO, request->source, "copying");
     return interrupted() && r < 0 ? -EINTR : r;
 }

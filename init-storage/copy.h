@@ -32,6 +32,9 @@ struct copy_request {
     struct subvolume *subvolume; /* COPY_SUBVOLUME: counts; those inside it are made too */
 };
 
+/* What a side returns that was stopped by the other one: no error number of the kernel's. */
+#define COPY_STOPPED (-100000)
+
 /* What could not be done, to what, and why; for one message. */
 struct copy_failure {
     int error; /* 0: nothing failed */

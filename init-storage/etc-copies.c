@@ -68,8 +68,15 @@ static int copy_entry(struct session *session, const struct etc_entry *entry, in
                       struct copy_failure *failure) {
     _cleanup_close_ int parent = make_parents(session, folder, entry->path, failure);
 
+    struct stat st;
+
     if (parent < 0)
         return parent;
+    /* The image may bring the copy along, in /var. */
+    if (fstatat(parent, strrchr(entry->path, '/') ? strrchr(entry->path, '/') + 1 : entry->path,
+                &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        (entry->directory ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+        return 0;
     return copy_below(session, entry->path, COPY_OBJECT, parent, failure);
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/interrupt.h"
 #include "common/log.h"
 #include "common/wipe.h"
 #include "mkfs.h"
@@ -108,9 +109,11 @@ static int make_file_system(struct prepare *prepare) {
         r = format_wanted_tag(prepare, "UUID", &uuid);
     if (r < 0)
         return r;
+    if (interrupted())
+        return -EINTR;
     log_info("%s: blank, making a btrfs on it", prepare->located.device.path);
     progress_phase(prepare->progress, "making the file system", 0);
-    r = mkfs_run(prepare->located.device.path, label, uuid);
+    r = mkfs_run(prepare->located.device.path, label, uuid, prepare->located.device.lock);
     if (r == -EINTR)
         problem(&prepare->report->problems,
                 "%s: stopped by a signal while mkfs.btrfs ran; the next "
@@ -157,7 +160,7 @@ int format_device(struct prepare *prepare, const struct device_probe *found) {
         prepare->report->action = ACTION_FORMATTED;
         return 1;
     }
-    r = clear(prepare, found, fd);
+    r = interrupted() ? -EINTR : clear(prepare, found, fd);
     close_fd(&fd); /* mkfs.btrfs opens it exclusively, too; the lock goes on */
     if (r == 0)
         r = make_file_system(prepare);

@@ -26,37 +26,49 @@ void labels_close(struct labels *labels) {
     labels->handle = NULL;
 }
 
-/* The policy that the image's own /etc/selinux/config names, or NULL: none, or disabled. */
-static char *policy_type(const char *root) {
+/* The policy that the image's own /etc/selinux/config names. *ret stays NULL: none, or disabled.
+ * Returns 0 or -errno. */
+static int policy_type(const char *root, char **ret) {
     _cleanup_close_ int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_close_ int fd = directory < 0 ? -1 : open_in_root(directory, CONFIG, O_RDONLY);
-    _cleanup_fclose_ FILE *stream = fd < 0 ? NULL : fdopen(fd, "re");
+    _cleanup_close_ int fd = directory < 0 ? -errno : open_in_root(directory, CONFIG, O_RDONLY);
+    _cleanup_fclose_ FILE *stream = NULL;
     _cleanup_free_ char *line = NULL, *type = NULL;
     size_t size = 0;
 
+    if (fd < 0)
+        return fd == -ENOENT || fd == -ENOTDIR ? 0 : fd;
+    stream = fdopen(fd, "re");
     if (!stream)
-        return NULL;
+        return -errno;
     (void)take_fd(&fd);
     while (getline(&line, &size, stream) > 0) {
         static const char key[] = "SELINUXTYPE=", disabled[] = "SELINUX=disabled";
 
         line[strcspn(line, " \t\r\n")] = '\0';
         if (strcmp(line, disabled) == 0)
-            return NULL;
+            return 0;
         if (strncmp(line, key, sizeof(key) - 1) != 0)
             continue;
         free(type);
         type = strdup(line + sizeof(key) - 1);
+        if (!type)
+            return -ENOMEM;
     }
+    if (ferror(stream))
+        return -EIO;
     if (type && (!path_is_plain(type) || strchr(type, '/')))
-        return NULL;
-    return take_pointer(type);
+        return 0;
+    *ret = take_pointer(type);
+    return 0;
 }
 
 static int open_database(struct labels *labels) {
-    _cleanup_free_ char *type = policy_type(labels->root), *path = NULL;
+    _cleanup_free_ char *type = NULL, *path = NULL;
     struct selinux_opt option = {.type = SELABEL_OPT_PATH};
+    int r = policy_type(labels->root, &type);
 
+    if (r < 0)
+        return r;
     labels->looked = true;
     if (!type)
         return 0;

@@ -14,6 +14,7 @@
 #include "common/interrupt.h"
 #include "common/log.h"
 
+#define LOCK_FD 3        /* in the child, where it only has to be open */
 #define ARGUMENT_LIMIT 9 /* with the NULL at the end */
 
 static int wait_for(pid_t child) {
@@ -59,7 +60,7 @@ static void pass_on(char *text) {
     }
 }
 
-static int spawn(char *const *arguments, int output, pid_t *ret) {
+static int spawn(char *const *arguments, int output, int lock, pid_t *ret) {
     static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
     char *const environment[] = {path, locale, NULL};
     posix_spawn_file_actions_t actions;
@@ -79,13 +80,15 @@ static int spawn(char *const *arguments, int output, pid_t *ret) {
     if (r == 0)
         r = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
     if (r == 0)
+        r = posix_spawn_file_actions_adddup2(&actions, lock, LOCK_FD);
+    if (r == 0)
         r = posix_spawn(ret, arguments[0], &actions, &attributes, arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return -r;
 }
 
-int mkfs_run(char *device, char *label, char *uuid) {
+int mkfs_run(char *device, char *label, char *uuid, int lock) {
     static char program[] = MKFS_BTRFS, quiet[] = "-q", set_label[] = "-L", set_uuid[] = "-U",
                 end_of_options[] = "--";
     char *arguments[ARGUMENT_LIMIT] = {program, quiet};
@@ -106,7 +109,7 @@ int mkfs_run(char *device, char *label, char *uuid) {
     arguments[count] = device;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    r = spawn(arguments, ends[1], &child);
+    r = spawn(arguments, ends[1], lock, &child);
     close_fd(&ends[1]);
     if (r == 0) {
         collect(ends[0], words, sizeof(words));

@@ -225,6 +225,15 @@ static int add_nested(struct plan *plan, const char *target) {
     return 0;
 }
 
+static int add_implicit(struct plan *plan, const char *target) {
+    size_t before = plan->count;
+    int r = add_nested(plan, target);
+
+    if (plan->count > before)
+        plan->subvolumes[before].implicit = true;
+    return r;
+}
+
 /* Calls add for each name of a list "a:b/c", as a path on the running system. */
 static int for_each_name(struct plan *plan, const struct fstab_entry *entry, const char *list,
                          int (*add)(struct plan *, const char *), struct problems *problems) {
@@ -289,7 +298,7 @@ static int add_below(struct plan *plan, const struct fstab_entry *entry,
                      struct problems *problems) {
     bool is_var = strcmp(entry->target, DATA_TARGET) == 0;
     const char *nested = entry->nested ? entry->nested : is_var ? VAR_NESTED_DEFAULT : "";
-    int r = for_each_name(plan, entry, nested, add_nested, problems);
+    int r = for_each_name(plan, entry, nested, entry->nested ? add_nested : add_implicit, problems);
 
     if (r == 0 && entry->nodatacow)
         r = for_each_name(plan, entry, entry->nodatacow, add_nodatacow, problems);

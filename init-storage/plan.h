@@ -32,6 +32,7 @@ struct subvolume {
     bool nested;  /* named by x-init-storage.subvol= or ours; a plain directory will do too */
     bool is_default;
     bool below_default; /* path begins with the default subvolume's */
+    bool implicit;      /* nested by default: whatever else is there will do */
     bool left_plain;    /* nested, and found as a plain directory */
     bool needs_default; /* the default subvolume is still the top */
     enum member_state state;

@@ -165,8 +165,11 @@ int prepare_file_system(struct prepare *prepare) {
     double start = clock_seconds();
     int r;
 
-    progress_phase(prepare->progress, "waiting for the device's lock", 0);
-    r = device_lock(&prepare->located.device, LOCK_SECONDS);
+    r = device_lock(&prepare->located.device, 0);
+    if (r == -ETIMEDOUT) {
+        progress_phase(prepare->progress, "waiting for the device's lock", 0);
+        r = device_lock(&prepare->located.device, LOCK_SECONDS);
+    }
     if (r < 0) {
         problem(&prepare->report->problems, "%s: cannot lock it: %s", prepare->located.device.path,
                 r == -ETIMEDOUT ? "another program holds the lock for too long" : strerror(-r));

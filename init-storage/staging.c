@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "common/cleanup.h"
 #include "common/interrupt.h"
@@ -44,7 +45,7 @@ bool staging_is_ours(int directory, const char *name) {
     struct stat st;
 
     return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-           st.st_uid == geteuid() && (st.st_mode & 07777) == 0700;
+           st.st_uid == geteuid() && (st.st_mode & 0777) == 0700;
 }
 
 static bool is_dot(const char *name) {
@@ -114,8 +115,9 @@ static int clear_subvolumes(const struct session *session) {
             *subvolume->path == '\0')
             continue;
         fd = open_beneath(session->volume.top, subvolume->path, O_RDONLY | O_DIRECTORY);
-        r = fd < 0 ? fd : 0;
-        if (r == 0 && staging_is_ours(fd, STAGING_NAME))
+        /* A nested name may be a link that the image has there: no place for a folder of ours. */
+        r = fd < 0 && fd != -ELOOP && fd != -ENOTDIR ? fd : 0;
+        if (fd >= 0 && staging_is_ours(fd, STAGING_NAME))
             r = staging_remove(fd, STAGING_NAME);
         if (first == 0)
             first = r;
@@ -137,12 +139,20 @@ int staging_open_in(const struct session *session, const struct subvolume *upper
     if (!staging_is_ours(fd, STAGING_NAME))
         return -EEXIST;
     folder = openat(fd, STAGING_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return folder < 0 ? -errno : folder;
+    if (folder < 0)
+        return -errno;
+    /* What the subvolume passes on to new files is not for copies of the image. */
+    (void)fremovexattr(folder, "system.posix_acl_default");
+    return folder;
 }
 
 int staging_open(struct session *session) {
     int top = session->volume.top, r;
+    struct stat st;
 
+    if (fstatat(top, STAGING_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
+        unlinkat(top, STAGING_NAME, 0) < 0)
+        return -errno;
     if (mkdirat(top, STAGING_NAME, 0700) < 0 && errno != EEXIST)
         return -errno;
     session->staging = openat(top, STAGING_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -196,6 +206,8 @@ static void mark_failed(struct session *session, const struct subvolume *tree) {
 
 /* The next copy may need the space. */
 static void free_removed(struct session *session) {
+    if (!subvolume_is_removing(session->volume.top))
+        return;
     progress_phase(session->progress, "freeing the space of an unfinished copy", 0);
     subvolume_wait_removed(session->volume.top, FREE_SECONDS);
 }

@@ -66,19 +66,22 @@ int subvolume_remove(int parent, const char *name) {
     return r < 0 ? r : result(btrfs_util_delete_subvolume_fd(parent, name, flags));
 }
 
+bool subvolume_is_removing(int top) {
+    uint64_t *ids = NULL;
+    size_t count = 0;
+
+    if (btrfs_util_deleted_subvolumes_fd(top, &ids, &count) != BTRFS_UTIL_OK)
+        return false;
+    free(ids);
+    return count > 0;
+}
+
 void subvolume_wait_removed(int top, unsigned seconds) {
     const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
 
-    for (unsigned tries = seconds * 10; tries > 0 && !interrupted(); tries--) {
-        uint64_t *ids = NULL;
-        size_t count = 0;
-
+    for (unsigned tries = seconds * 10; tries > 0 && subvolume_is_removing(top); tries--) {
         /* This wakes the kernel's cleaner, which otherwise waits for half a minute. */
-        if (btrfs_util_sync_fd(top) != BTRFS_UTIL_OK ||
-            btrfs_util_deleted_subvolumes_fd(top, &ids, &count) != BTRFS_UTIL_OK)
-            return;
-        free(ids);
-        if (count == 0)
+        if (interrupted() || btrfs_util_sync_fd(top) != BTRFS_UTIL_OK)
             return;
         (void)nanosleep(&pause, NULL);
     }

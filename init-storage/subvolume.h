@@ -20,6 +20,7 @@ int subvolume_remove(int parent, const char *name);
 
 /* Waits until the space of removed subvolumes is free again: the kernel does that later, and a
  * run that found the device full would be followed by one that does, too. At most seconds. */
+bool subvolume_is_removing(int top);
 void subvolume_wait_removed(int top, unsigned seconds);
 
 int subvolume_get_default(int top, uint64_t *ret_id);

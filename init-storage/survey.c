@@ -138,6 +138,11 @@ static void judge(struct subvolume *subvolume, enum found found) {
         break;
     case FOUND_FILE:
     case FOUND_OTHER:
+        if (subvolume->implicit) {
+            subvolume->state = MEMBER_PRESENT;
+            subvolume->left_plain = true;
+            break;
+        }
         subvolume->problem = "something that is not a directory is there; rename it away";
         break;
     case FOUND_ODD:
@@ -297,7 +302,7 @@ static bool has_staging(int top, const char *path) {
 static bool survey_staging(int top, const struct plan *plan) {
     struct stat st;
 
-    if (fstatat(top, STAGING_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+    if (fstatat(top, STAGING_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
         !subvolume_default_is_below(top, STAGING_NAME))
         return true;
     for (size_t i = 0; i < plan->count; i++) {

@@ -103,6 +103,49 @@ a_folder_of_somebody_else_with_our_folders_name_is_left() {
 	assert_is_subvolume top/srv
 }
 
+a_setgid_subvolume_can_be_completed() {
+	make_tree tree
+	mkdir -p tree/srv
+	chmod 2775 tree/srv
+	echo 'PARTLABEL=data /srv btrfs subvol=srv 0 0' >>tree/etc/fstab
+	make_device disk 192M
+	first_run tree "$disk"
+	sed -i 's/subvol=srv/subvol=srv,x-init-storage.nodatacow=db/' tree/etc/fstab
+	first_run tree "$disk"
+	assert_nothing_to_do tree "$disk"
+	mount_top "$disk"
+	assert_absent top/srv/.init-storage
+	[[ $(lsattr -d top/srv/db) == *C* ]] || fail "db is not NOCOW"
+}
+
+default_names_that_the_image_has_as_links_are_left() {
+	make_tree tree
+	rm -r tree/var/log tree/var/tmp
+	ln -s volatile/log tree/var/log
+	ln -s volatile/tmp tree/var/tmp
+	make_device disk 192M
+	first_run tree "$disk"
+	assert_nothing_to_do tree "$disk"
+	mount_top "$disk"
+	[[ -L top/var/log && -L top/var/tmp ]] || fail "the links are gone"
+}
+
+an_acl_of_the_subvolume_is_not_passed_on_to_what_is_added() {
+	make_tree tree
+	mkdir tree/var/acl
+	make_device disk 192M
+	first_run tree "$disk"
+	change_top "$disk"
+	setfacl -m d:u:1000:rwx top/var
+	unmount_top
+	mkdir -m 0750 tree/var/lib/db
+	sed -i '/\/var /s/subvol=var/subvol=var,x-init-storage.nodatacow=lib\/db/' tree/etc/fstab
+	first_run tree "$disk"
+	mount_top "$disk"
+	! getfacl --skip-base --omit-header top/var/lib/db | grep -q . || fail "it got $(getfacl top/var/lib/db)"
+	[[ $(stat -c %a top/var/lib/db) == 750 ]] || fail "its mode is $(stat -c %a top/var/lib/db)"
+}
+
 a_deleted_nested_subvolume_is_made_again() {
 	_filled_device
 	change_top "$disk"

@@ -284,7 +284,73 @@ mkfs_gets_a_clean_environment_and_is_never_forced() {
 	! grep -qwE -- '-f|--force' arguments || fail "mkfs was forced: $(cat arguments)"
 	grep -qF -- "$disk" arguments
 	[[ $(cut -d' ' -f1 arguments) == /* ]] || fail "mkfs was not run by an absolute path"
-	! grep -qE "$disk|$PWD/tree" descriptors || fail "mkfs inherited: $(cat descriptors)"
+	# The lock alone: it must last as long as mkfs, whatever becomes of who ran it.
+	! grep -E "$disk|$PWD/tree" descriptors | grep -qv " 3 -> $disk\$" || fail "mkfs inherited: $(cat descriptors)"
+	grep -q " 3 -> $disk\$" descriptors || fail "mkfs has no lock: $(cat descriptors)"
+}
+
+# Otherwise the mkfs that goes on would write over what the next run made.
+a_killed_run_leaves_the_lock_to_its_mkfs() {
+	local run i
+	make_tree tree
+	make_device disk 192M
+	replace_mkfs <<-END
+		#!/bin/sh
+		: >$PWD/begun
+		while [ -e $PWD/hold ]; do sleep 0.1; done
+		exec $PWD/mkfs.real "\$@"
+	END
+	: >hold
+	"$INIT_STORAGE" --root=tree --device="$disk" 2>first &
+	run=$!
+	for ((i = 0; i < 100; i++)); do
+		[[ ! -e begun ]] || break
+		sleep 0.1
+	done
+	[[ -e begun ]] || fail "mkfs was not run"
+	kill -KILL "$run"
+	wait "$run" || :
+	! flock --nonblock "$disk" true || fail "the lock ended with the run"
+	(sleep 1 && rm hold) &
+	first_run tree "$disk"
+	restore_mkfs
+	assert_complete tree "$disk"
+}
+
+# An error number that the program could take for one of its own.
+a_call_that_is_cancelled_is_a_failure() {
+	local call
+	make_tree tree
+	for call in pwrite64 fsetxattr mkdirat; do
+		make_device disk 192M
+		WRAPPER=(strace -f -o /dev/null -e "trace=$call" -e "inject=$call:error=ECANCELED:when=3")
+		init tree "$disk"
+		WRAPPER=()
+		if [[ $STATUS == 0 ]]; then
+			assert_complete tree "$disk"
+		else
+			assert_status 1
+			first_run tree "$disk"
+			assert_complete tree "$disk"
+		fi
+		detach_device "$disk"
+		rm disk.img
+	done
+}
+
+a_signal_before_only_a_directory_is_missing_is_told() {
+	make_tree tree
+	make_device disk 192M
+	first_run tree "$disk"
+	sed -i '/\/var /s/subvol=var/subvol=var,x-init-storage.nodatacow=lib\/db/' tree/etc/fstab
+	WRAPPER=(strace -f -o /dev/null -e trace=flock -e inject=flock:signal=TERM:when=2)
+	init tree "$disk"
+	WRAPPER=()
+	assert_status 1
+	assert_message 'stopped by'
+	first_run tree "$disk"
+	mount_top "$disk"
+	[[ $(lsattr -d top/var/lib/db) == *C* ]] || fail "lib/db is not NOCOW"
 }
 
 # --- signals ------------------------------------------------------------------------------------

@@ -358,6 +358,14 @@ strictly_zeros_and_ones_are_data() {
 	_assert_unknown_data
 }
 
+strictly_data_around_a_wiped_signature_counts() {
+	_strict_device
+	mkfs.btrfs -q "$disk"
+	wipefs -q -a "$disk"
+	garbage 65536 | put "$disk" 0
+	_assert_unknown_data
+}
+
 strictly_the_place_of_the_superblock_does_not_count() {
 	_strict_device
 	garbage 4096 | put "$disk" 65536

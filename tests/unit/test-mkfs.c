@@ -18,6 +18,11 @@
 #define SIZE FIXTURE_SIZE
 #define UUID "0b7d9e5a-3f51-4c7e-9d5b-6a1f2e3d4c5b"
 
+/* Any descriptor will do for the lock. */
+static int lock_fd(void) {
+    return unit_folder;
+}
+
 static char device_path[4096];
 
 static int make_device(void) {
@@ -48,8 +53,9 @@ TEST(label_and_uuid_are_given_on) {
 
         (void)snprintf(label, sizeof(label), "%s", rows[i].label ? rows[i].label : "");
         (void)snprintf(uuid, sizeof(uuid), "%s", rows[i].uuid ? rows[i].uuid : "");
-        assert_int_equal(
-            mkfs_run(device_path, rows[i].label ? label : NULL, rows[i].uuid ? uuid : NULL), 0);
+        assert_int_equal(mkfs_run(device_path, rows[i].label ? label : NULL,
+                                  rows[i].uuid ? uuid : NULL, lock_fd()),
+                         0);
         probe_device(device, SIZE, false, &found);
         assert_int_equal(found.state, DEVICE_BTRFS);
         assert_string_equal(found.primary.label, label);
@@ -69,7 +75,7 @@ static int make_on_a_dash(void *argument) {
     char name[] = "-f";
 
     (void)argument;
-    return fchdir(unit_folder) < 0 ? 255 : mkfs_run(name, NULL, NULL);
+    return fchdir(unit_folder) < 0 ? 255 : mkfs_run(name, NULL, NULL, lock_fd());
 }
 
 TEST(a_devices_name_is_never_an_option) {
@@ -89,7 +95,7 @@ TEST(what_holds_something_is_not_forced) {
     const char *said;
 
     assert_int_equal(pwrite(device, "\x53\xef", 2, 1024 + 56), 2); /* ext2 */
-    assert_true(mkfs_run(device_path, NULL, NULL) > 0);
+    assert_true(mkfs_run(device_path, NULL, NULL, lock_fd()) > 0);
     said = unit_said();
     assert_non_null(strstr(said, "mkfs.btrfs: "));
     assert_non_null(strstr(said, device_path));
@@ -105,10 +111,10 @@ TEST(a_failure_is_a_status_with_its_words) {
     int device = make_device();
 
     (void)snprintf(missing, sizeof(missing), "%s/missing", unit_folder_path);
-    assert_in_range(mkfs_run(missing, NULL, NULL), 1, 127);
+    assert_in_range(mkfs_run(missing, NULL, NULL, lock_fd()), 1, 127);
     assert_true(unit_count(unit_said(), "mkfs.btrfs: ") >= 1);
     assert_int_equal(ftruncate(device, 64 << 10), 0);
-    assert_in_range(mkfs_run(device_path, NULL, NULL), 1, 127);
+    assert_in_range(mkfs_run(device_path, NULL, NULL, lock_fd()), 1, 127);
     assert_true(unit_count(unit_said(), "mkfs.btrfs: ") >= 1);
     assert_int_equal(close(device), 0);
 }
@@ -129,8 +135,8 @@ TEST(no_descriptor_is_left_open) {
     int device = make_device();
     char missing[] = "/nonexistent/device";
 
-    (void)mkfs_run(device_path, NULL, NULL);
-    (void)mkfs_run(missing, NULL, NULL);
+    (void)mkfs_run(device_path, NULL, NULL, lock_fd());
+    (void)mkfs_run(missing, NULL, NULL, lock_fd());
     assert_int_equal(close(device), 0);
     assert_int_equal(open_descriptors(), before);
 }
@@ -139,7 +145,7 @@ static int make_while_asked_to_stop(void *argument) {
     (void)argument;
     if (interrupt_catch() < 0 || raise(SIGTERM) != 0)
         return 255;
-    return -mkfs_run(device_path, NULL, NULL);
+    return -mkfs_run(device_path, NULL, NULL, lock_fd());
 }
 
 TEST(a_signal_that_asks_to_stop_is_told) {

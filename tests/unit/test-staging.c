@@ -81,10 +81,13 @@ TEST(many_entries_and_many_levels_are_removed) {
 }
 
 TEST(a_folder_of_ours_is_ours_alone) {
-    static const mode_t modes[] = {0755, 0701, 0710, 0777, 01700, 0600, 02700};
+    static const mode_t modes[] = {0755, 0701, 0710, 0777, 0600, 02755};
 
     put_folder(unit_folder, "folder");
     assert_int_equal(fchmodat(unit_folder, "folder", 0700, 0), 0);
+    assert_true(staging_is_ours(unit_folder, "folder"));
+    /* The kernel passes the setgid bit of a subvolume's top on. */
+    assert_int_equal(fchmodat(unit_folder, "folder", 02700, 0), 0);
     assert_true(staging_is_ours(unit_folder, "folder"));
     for (size_t i = 0; i < COUNT(modes); i++) {
         assert_int_equal(fchmodat(unit_folder, "folder", modes[i], 0), 0);
