@@ -137,6 +137,33 @@ one_label_on_two_partitions_is_refused_in_a_dry_run_too() {
 	assert_device_unchanged "$disk"
 }
 
+a_second_partition_that_is_ambivalent_counts() {
+	_appliance
+	make_gpt_device disk 400M "$label" "$label"
+	mkfs.ext4 -q "${disk}p2"
+	head -c 4096 "${disk}p2" >ext4
+	mkfs.btrfs -q -f "${disk}p2"
+	dd if=ext4 of="${disk}p2" conv=notrunc status=none
+	_mount_root
+	remember_device "$disk"
+	_boot --dry-run
+	assert_status 3
+	assert_message "${disk}p1.*${disk}p2"
+	_boot
+	assert_status 3
+	assert_device_unchanged "$disk"
+}
+
+a_link_of_udev_in_fstab_is_taken_for_its_tag() {
+	_appliance
+	make_gpt_device disk 192M "$label"
+	_fstab_for "/dev/disk/by-partlabel/$label"
+	_mount_root
+	_boot
+	assert_status 0
+	assert_json '.action == "formatted"'
+}
+
 of_two_partitions_of_one_label_none_is_ever_formatted() {
 	_appliance
 	_mount_root
