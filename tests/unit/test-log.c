@@ -80,10 +80,16 @@ TEST(a_message_that_is_too_long_is_cut_and_still_a_line) {
     assert_int_equal(said[strlen(said) - 1], '\n');
 }
 
-TEST(errno_is_kept) {
+TEST(errno_is_kept_even_where_nothing_can_be_said) {
+    FILE *old = stderr, *full = fopen("/dev/full", "we");
+
+    assert_non_null(full);
+    stderr = full;
     errno = ENOTTY;
     log_error("%s", "text");
+    stderr = old;
     assert_int_equal(errno, ENOTTY);
+    (void)fclose(full);
 }
 
 static void *say_much(void *argument) {
@@ -149,7 +155,7 @@ int main(void) {
         LOG_TEST(control_characters_are_masked),
         LOG_TEST(text_of_any_language_stays_as_it_is),
         LOG_TEST(a_message_that_is_too_long_is_cut_and_still_a_line),
-        LOG_TEST(errno_is_kept),
+        LOG_TEST(errno_is_kept_even_where_nothing_can_be_said),
         LOG_TEST(lines_of_two_threads_do_not_mix),
         LOG_TEST(a_transient_line_gives_way_to_the_next_message),
         LOG_TEST(a_transient_line_replaces_the_one_before_and_an_empty_one_removes_it),
