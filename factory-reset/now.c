@@ -53,8 +53,13 @@ static int open_patiently(struct target *target) {
     int fd = device_open_exclusive(&target->located.device, O_RDWR);
 
     for (unsigned tries = HELD_SECONDS * 10; fd == -EBUSY && tries > 0; tries--) {
-        if (interrupted())
+        if (interrupted()) {
+            problem(target->problems,
+                    "%s: stopped by a signal while waiting for it; the next "
+                    "boot does it",
+                    target->located.device.path);
             return -EINTR;
+        }
         (void)nanosleep(&pause, NULL);
         fd = device_open_exclusive(&target->located.device, O_RDWR);
     }
@@ -72,18 +77,22 @@ static int open_patiently(struct target *target) {
 /* An ambivalent device is wiped only when the request names the btrfs on it. */
 static bool is_allowed(const struct target *target) {
     return target->found.state == DEVICE_BTRFS || target->found.state == DEVICE_DAMAGED ||
+           target->found.state == DEVICE_BLANK ||
            (target->found.state == DEVICE_FOREIGN &&
             superblock_is_whole(&target->found.primary, target->located.device.size) &&
             !(target->settings->device && target->settings->yes));
 }
 
+/* 1: there is nothing to wipe. */
 static int check(struct target *target, const struct reset_request *request) {
     const char *path = target->located.device.path;
 
-    if (target->found.state == DEVICE_BLANK) {
-        log_info("%s: is blank already, nothing to wipe", path);
-        return 1;
+    if (target->located.device.read_only) {
+        problem(target->problems, "%s: is read-only, it cannot be wiped", path);
+        return -EROFS;
     }
+    if (target->found.state == DEVICE_BLANK && !target->found.wipe_first)
+        return 1;
     if (!is_allowed(target))
         return target_check(target);
     if (strcmp(request->fsid, target->found.primary.fsid) != 0) {
@@ -99,16 +108,21 @@ static int check(struct target *target, const struct reset_request *request) {
     return 0;
 }
 
+/* record: what an earlier wipe left to be done; NULL: begin. */
 static int wipe(struct target *target, int fd, const struct reset_request *request,
-                struct progress *progress) {
+                const struct erase_record *record) {
+    struct progress progress;
     struct wipe wipe = {
-        .fd = fd, .size = target->located.device.size, .request = request, .progress = progress};
+        .fd = fd, .size = target->located.device.size, .request = request, .progress = &progress};
     const char *path = target->located.device.path;
     int r;
 
-    log_info("%s: resetting, as requested by %s, %s, erase=%s", path, request->by, request->time,
+    log_info("%s: %s, as requested by %s, %s, erase=%s", path,
+             record ? "going on with an erase" : "resetting", request->by, request->time,
              erase_name(request->erase));
-    r = wipe_file_system(&wipe);
+    (void)progress_start(&progress, PROGRESS_AUTO);
+    r = record ? wipe_resume(&wipe, record) : wipe_file_system(&wipe);
+    progress_stop(&progress);
     if (r < 0) {
         problem(target->problems, "%s: cannot be wiped: %s; the next boot goes on", path,
                 r == -EEXIST ? "something is still found there" : strerror(-r));
@@ -121,10 +135,19 @@ static int wipe(struct target *target, int fd, const struct reset_request *reque
     return 0;
 }
 
+/* A blank device: an erase may have been interrupted. */
+static int finish_blank(struct target *target, int fd) {
+    struct erase_record record;
+
+    if (erase_record_read(fd, &record) == 0 && !record.done)
+        return wipe(target, fd, &record.request, &record);
+    log_info("%s: is blank already, nothing to wipe", target->located.device.path);
+    return 0;
+}
+
 int reset_now(struct target *target) {
     _cleanup_close_ int fd = -1;
     struct reset_request request;
-    struct progress progress;
     int r = find_request(target, &request);
 
     if (r < 0)
@@ -142,11 +165,8 @@ int reset_now(struct target *target) {
     r = check(target, &request);
     if (r < 0)
         return r;
-    (void)progress_start(&progress, PROGRESS_AUTO);
+    r = r == 1 ? finish_blank(target, fd) : wipe(target, fd, &request, NULL);
     if (r == 0)
-        r = wipe(target, fd, &request, &progress);
-    progress_stop(&progress);
-    if (r >= 0)
         (void)request_flag_remove(target->settings->run_directory);
-    return r < 0 ? r : 0;
+    return r;
 }

@@ -8,9 +8,18 @@
 #include "common/json.h"
 
 struct status {
-    int flag, stored;             /* 0: a valid request, or why there is none */
+    /* 0: a valid request for this file system; else why there is none: -ENOENT or -ENODATA: there
+     * is nothing, -EBADMSG: no request at all, -EXDEV: for another file system. */
+    int flag, stored;
+    bool unmountable;
     struct reset_request request; /* the stored one, else the flag's */
 };
+
+static int check_fsid(const struct target *target, int r, const struct reset_request *request) {
+    if (r == 0 && strcmp(request->fsid, target->found.primary.fsid) != 0)
+        return -EXDEV;
+    return r;
+}
 
 static void look(struct target *target, struct status *ret) {
     struct volume volume = VOLUME_NONE;
@@ -18,21 +27,28 @@ static void look(struct target *target, struct status *ret) {
 
     *ret = (struct status){.stored = -ENODATA};
     ret->flag = request_flag_read(target->settings->run_directory, &ret->request);
+    ret->flag = check_fsid(target, ret->flag, &ret->request);
     if (target->found.state != DEVICE_BTRFS)
         return;
-    ret->stored = target_mount(target, VOLUME_READ_ONLY_NO_REPLAY, &volume);
-    if (ret->stored == 0)
-        ret->stored = request_read(volume.top, &stored);
+    if (target_mount(target, VOLUME_READ_ONLY_NO_REPLAY, &volume) < 0) {
+        ret->unmountable = true;
+        return;
+    }
+    ret->stored = check_fsid(target, request_read(volume.top, &stored), &stored);
     volume_unmount(&volume);
     if (ret->stored == 0)
         ret->request = stored;
 }
 
+static bool is_ignored(int r) {
+    return r == -EBADMSG || r == -EXDEV;
+}
+
 /* What the next boot will do with what it finds, in one word. */
 static const char *next_boot(const struct target *target, const struct status *status) {
-    if (status->stored == 0 && strcmp(status->request.fsid, target->found.primary.fsid) == 0)
+    if (status->stored == 0)
         return "reset";
-    if (status->stored == 0 || status->stored == -EBADMSG)
+    if (is_ignored(status->stored))
         return "ignore";
     return target->found.state == DEVICE_BLANK ? "initialize" : "nothing";
 }
@@ -68,8 +84,10 @@ static void print_text(const struct target *target, const struct status *status)
                status->stored == 0 ? "yes" : "no");
     else
         puts("armed:     no");
-    if (status->stored == -EBADMSG || status->flag == -EBADMSG)
-        puts("stored:    something that is no valid request; it is ignored");
+    if (is_ignored(status->stored) || is_ignored(status->flag))
+        puts("stored:    something that is no valid request for this file system; it is ignored");
+    if (status->unmountable)
+        puts("file system: does not mount, so it cannot be looked into");
     printf("next boot: %s\n", next_boot(target, status));
 }
 
@@ -77,11 +95,6 @@ int status_print(struct target *target) {
     struct status status;
 
     look(target, &status);
-    if (status.stored < 0 && status.stored != -ENODATA && status.stored != -EBADMSG) {
-        problem(target->problems, "%s: cannot look into its file system: %s",
-                target->located.device.path, strerror(-status.stored));
-        return status.stored;
-    }
     if (target->settings->json)
         print_json(target, &status);
     else

@@ -40,6 +40,10 @@ int target_check(struct target *target) {
     switch (target->found.state) {
     case DEVICE_BTRFS:
     case DEVICE_DAMAGED:
+        if (target->located.device.read_only) {
+            problem(target->problems, "%s: is read-only, it cannot be reset", path);
+            return -EROFS;
+        }
         if (target->found.primary.device_count == 1)
             return 0;
         refusal(target->problems, "%s: its file system spans several devices; not reset", path);

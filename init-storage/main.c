@@ -66,6 +66,7 @@ static int parse_options(int count, char **arguments, struct settings *settings)
         switch (option) {
         case 'r':
             settings->root = optarg;
+            settings->root_given = true;
             break;
         case 'f':
             settings->fstab = optarg;

@@ -57,8 +57,7 @@ static bool command_line_wants_it(const struct settings *settings) {
     _cleanup_close_ int fd = -1;
     ssize_t n;
 
-    if (strcmp(settings->root, "/") != 0 || settings->device || settings->fstab ||
-        settings->dry_run)
+    if (settings->root_given || settings->device || settings->fstab || settings->dry_run)
         return false;
     if (run_file_read(settings->run_directory, DONE_FLAG, done, sizeof(done)) >= 0)
         return false;

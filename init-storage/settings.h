@@ -8,6 +8,7 @@
 
 /* What the command line says, and the paths that tests replace. */
 struct settings {
+    bool root_given;           /* on the command line */
     const char *root;          /* the tree that is copied; its fstab and lists are read */
     const char *fstab;         /* NULL: etc/fstab below root */
     const char *device;        /* NULL: what fstab says */

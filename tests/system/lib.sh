@@ -7,6 +7,9 @@
 # Without the site packages, which take time to look for.
 PYTHON=(/usr/bin/python3 -I -S)
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+FACTORY_RESET=${FACTORY_RESET:-$HERE/../../build/factory-reset}
+REQUEST_XATTR=trusted.aimee-os.factory-reset
+REQUEST_FLAG=/run/aimee-os/factory-reset.json
 STATUS='' PROGRAM_ARGS=() WRAPPER=() VAR_OPTIONS=()
 
 # --- ends of a test ---------------------------------------------------------------------
@@ -365,6 +368,118 @@ assert_nothing_to_do() {
 	assert_status 0
 	assert_json '.state == "btrfs" and .action == "nothing" and .error == null'
 	assert_device_unchanged "$2"
+}
+
+# --- asking for a reset -----------------------------------------------------------------
+
+# run_reset ARGUMENT...: like run_program, the other program.
+run_reset() {
+	local mounts_before
+	mounts_before=$(list_mounts)
+	PROGRAM_ARGS=("$@")
+	STATUS=0
+	timeout --foreground --kill-after=5 "${PROGRAM_LIMIT:-50}" "${WRAPPER[@]}" \
+		"$FACTORY_RESET" "$@" >stdout 2>stderr </dev/null || STATUS=$?
+	echo "factory-reset $* -> $STATUS"
+	sed 's/^/    /' stdout stderr
+	[[ $(list_mounts) == "$mounts_before" ]] || fail "the run changed this namespace's mounts"
+	case $STATUS in
+	0 | 1 | 2 | 3) ;;
+	*) fail "exit status $STATUS is none of the documented ones" ;;
+	esac
+	[[ $STATUS == 0 || -s stderr ]] || fail "it ended with $STATUS without a message"
+	[[ " $* " == *' --status '* || ! -s stdout ]] || fail "something is on standard output: $(head -n 1 stdout)"
+}
+
+# request DEVICE [option...]: a request that is taken.
+request() {
+	run_reset --device="$1" --yes "${@:2}"
+	assert_status 0
+}
+
+# The time without power: what was in /run is gone.
+lose_run() {
+	rm -rf /run/aimee-os
+}
+
+# in_use DEVICE: an appliance that lived for a while. OLD_FSID is its file system's, and the
+# file system has a text in it that the disk can be searched for.
+in_use() {
+	first_run tree "$1"
+	leave_traces "$1"
+}
+
+leave_traces() {
+	# shellcheck disable=SC2034 # for the caller
+	OLD_FSID=$(fsid_of "$1")
+	change_top "$1"
+	mkdir -p top/var
+	yes 'the-old-life-of-this-disk' | head -c 1000000 >top/var/old-file || :
+	unmount_top
+}
+
+fsid_of() {
+	superblock "$1" show | sed -n 's/^fsid //p'
+}
+
+# stored_request DEVICE: the request in the file system, or nothing.
+stored_request() {
+	mount_top "$1"
+	getfattr --only-values -n "$REQUEST_XATTR" top 2>/dev/null || :
+	unmount_top
+}
+
+# store_request DEVICE TEXT: by hand, what the program would or would not.
+store_request() {
+	change_top "$1"
+	setfattr -n "$REQUEST_XATTR" -v "$2" top
+	unmount_top
+}
+
+# request_text FSID [ERASE]
+request_text() {
+	printf '{"version":1,"fsid":"%s","boot_id":"%s","time":"2024-05-06T07:08:09Z","by":"uid 0","erase":"%s"}' \
+		"$1" "$(</proc/sys/kernel/random/boot_id)" "${2:-signature}"
+}
+
+assert_armed() {
+	[[ -e $REQUEST_FLAG ]] || fail "the shutdown is not armed"
+}
+
+assert_not_armed() {
+	assert_absent "$REQUEST_FLAG"
+}
+
+# assert_old DEVICE: the old system, whole.
+assert_old() {
+	[[ $(fsid_of "$1") == "$OLD_FSID" ]] || fail "it is not the old file system any more"
+	btrfs check --readonly "$1" >btrfs-check 2>&1 || fail "btrfs check: $(tail -n 3 btrfs-check)"
+	mount_top "$1"
+	[[ -s top/var/old-file ]] || fail "the old file is gone"
+	unmount_top
+}
+
+# assert_reset TREE DEVICE: an undisturbed first run would have left it so.
+assert_reset() {
+	[[ $(fsid_of "$2") != "$OLD_FSID" ]] || fail "it is still the old file system"
+	assert_complete "$1" "$2"
+	mount_top "$2"
+	assert_absent top/var/old-file
+	[[ ! $(getfattr --only-values -n "$REQUEST_XATTR" top 2>/dev/null) ]] || fail "the new file system has a request"
+	unmount_top
+}
+
+# assert_wiped DEVICE: libblkid and the copies of the superblock say so.
+assert_wiped() {
+	local mirror size
+	local -a places=(65536 67108864 274877906944)
+	size=$(blockdev --getsize64 "$1")
+	[[ ! $(blkid -p "$1" 2>/dev/null) ]] || fail "still found: $(blkid -p "$1")"
+	[[ ! $(wipefs "$1") ]] || fail "wipefs finds: $(wipefs "$1")"
+	for mirror in 0 1 2; do
+		((places[mirror] + 4096 <= size)) || continue
+		! superblock "$1" has-magic --mirror="$mirror" || fail "copy $mirror of the superblock is there"
+	done
 }
 
 # --- looking at the result --------------------------------------------------------------
