@@ -37,15 +37,14 @@ static uint64_t checksum(const unsigned char *block) {
 }
 
 void erase_record_encode(const struct erase_record *record, unsigned char *block) {
-    uint32_t version = htole32(1), length;
+    char text[REQUEST_SIZE] = "";
+    size_t size = request_format(&record->request, text);
+    uint32_t version = htole32(1), length = htole32((uint32_t)size);
     uint64_t offset = htole64(record->offset), sum;
-    char text[REQUEST_SIZE];
 
     memset(block, 0, ERASE_RECORD_SIZE);
     memcpy(block, magic, sizeof(magic));
-    length = (uint32_t)request_format(&record->request, text);
-    memcpy(block + OFFSET_TEXT, text, length);
-    length = htole32(length);
+    memcpy(block + OFFSET_TEXT, text, size);
     memcpy(block + OFFSET_VERSION, &version, sizeof(version));
     memcpy(block + OFFSET_LENGTH, &length, sizeof(length));
     memcpy(block + OFFSET_REACHED, &offset, sizeof(offset));
@@ -57,8 +56,8 @@ void erase_record_encode(const struct erase_record *record, unsigned char *block
 
 int erase_record_decode(const unsigned char *block, struct erase_record *ret) {
     struct erase_record record = {0};
-    uint32_t version, length;
-    uint64_t sum;
+    uint32_t version = 0, length = 0;
+    uint64_t sum = 0;
 
     memcpy(&version, block + OFFSET_VERSION, sizeof(version));
     memcpy(&length, block + OFFSET_LENGTH, sizeof(length));

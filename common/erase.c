@@ -85,6 +85,8 @@ int erase_run(struct wipe *wipe, struct erase_record *record) {
     double written = clock_seconds();
     int r = 0;
 
+    if (start >= wipe->size && record->offset > FIRST_BYTE)
+        return 0; /* it lacked nothing but its last word */
     record->level = LEVEL_SIGNATURE;
     if (record->request.erase == ERASE_ZERO)
         record->level = LEVEL_ZERO;

@@ -105,11 +105,11 @@ static void decode_link_name(char *name) {
     char *to = name;
 
     for (const char *from = name; *from; to++) {
-        unsigned byte;
-
-        if (sscanf(from, "\\x%2x", &byte) == 1 && isxdigit((unsigned char)from[2]) &&
+        if (from[0] == '\\' && from[1] == 'x' && isxdigit((unsigned char)from[2]) &&
             isxdigit((unsigned char)from[3])) {
-            *to = (char)byte;
+            const char digits[] = {from[2], from[3], '\0'};
+
+            *to = (char)strtoul(digits, NULL, 16);
             from += 4;
         } else {
             *to = *from++;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <syslog.h>
 
 #include "common/utf8.h"
 
@@ -58,6 +59,22 @@ void log_line(enum log_priority priority, const char *format, ...) {
     va_start(arguments, format);
     log_line_list(priority, format, arguments);
     va_end(arguments);
+}
+
+void log_trail(const char *format, ...) {
+    char message[LINE_LIMIT];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    log_info("%s", message);
+    mask_control_characters(message);
+    if (!getenv("JOURNAL_STREAM")) {
+        openlog(program_invocation_short_name, LOG_PID, LOG_AUTHPRIV);
+        syslog(LOG_NOTICE, "%s", message);
+        closelog();
+    }
 }
 
 void log_transient(const char *text) {

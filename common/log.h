@@ -18,6 +18,10 @@ void log_line_list(enum log_priority priority, const char *format, va_list argum
 #define log_warning(...) log_line(LOG_PRIORITY_WARNING, __VA_ARGS__)
 #define log_info(...) log_line(LOG_PRIORITY_INFO, __VA_ARGS__)
 
+/* What must be found later: an informational line, and on the system log, too, where standard
+ * error does not lead there. */
+void log_trail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Replaces control characters by question marks: a name may carry a newline or an escape sequence,
  * and neither may forge a second line nor drive a terminal. */
 void mask_control_characters(char *text);

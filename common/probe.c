@@ -27,6 +27,8 @@
 /* "zeroed on purpose": how far from the start, and "strictly blank": how far. */
 #define ZEROED_SIZE (16 * MIB)
 #define STRICT_SIZE MIB
+/* Of the primary superblock, by the wipe. */
+#define WIPED_AT_ONCE 512
 
 const char *device_state_name(enum device_state state) {
     static const char *const names[] = {
@@ -361,27 +363,42 @@ static void judge_unknown(int fd, uint64_t size, bool strict, const struct super
     zeroed = is_uniform(fd, smaller(size, ZEROED_SIZE), false, &offset);
     if (zeroed < 0)
         unreadable(ret, offset, -zeroed);
-    else if (zeroed)
+    else if (zeroed && copy)
         blank_after_wipe(copy, copies, size, ret);
     else
         damaged(copies, size, ret);
 }
 
+/* A wipe of ours that was cut off before it came to another signature: its record says that it is
+ * not done, and everything else that it overwrites first is zero. A foreign file system that was
+ * made later has something there. */
+static bool is_unfinished_wipe(int fd, uint64_t size, const struct superblock *copies) {
+    unsigned char primary[WIPED_AT_ONCE];
+    struct erase_record record;
+    uint64_t offset;
+
+    return superblock_offsets[0] + SUPERBLOCK_SIZE <= size && !whole_copy(copies, size) &&
+           erase_record_read(fd, &record) == 0 && !record.done &&
+           is_uniform(fd, superblock_offsets[0], false, &offset) == 1 &&
+           read_at(fd, primary, sizeof(primary), superblock_offsets[0]) == 0 &&
+           is_all(primary, sizeof(primary), 0);
+}
+
 void probe_device(int fd, uint64_t size, bool strict_blank, struct device_probe *ret) {
     struct superblock copies[SUPERBLOCK_COPIES];
+    const struct superblock *copy;
     enum signatures signatures;
 
     *ret = (struct device_probe){0};
     if (read_superblocks(fd, size, copies, ret) < 0)
         return;
-    ret->primary = copies[0];
-    if (!superblock_is_whole(&copies[0], size) && whole_copy(copies, size))
-        ret->primary = *whole_copy(copies, size);
+    copy = whole_copy(copies, size);
+    ret->primary = superblock_is_whole(&copies[0], size) || !copy ? copies[0] : *copy;
     signatures = ask_blkid(fd, ret);
     if (signatures == SIGNATURES_ERROR)
         conclude(ret, DEVICE_UNREADABLE);
     else if (signatures == SIGNATURES_OTHER)
-        conclude(ret, DEVICE_FOREIGN);
+        conclude(ret, is_unfinished_wipe(fd, size, copies) ? DEVICE_BLANK : DEVICE_FOREIGN);
     else if (superblock_is_whole(&copies[0], size))
         conclude(ret, DEVICE_BTRFS);
     else if (signatures == SIGNATURES_BTRFS || copies[0].magic == SUPERBLOCK_MAGIC_FINAL)

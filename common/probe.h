@@ -20,7 +20,8 @@ const char *device_state_name(enum device_state state);
 
 struct device_probe {
     enum device_state state;
-    /* Blank, but what is left of an older btrfs has to go first: mkfs.btrfs zeroes the primary
+    /* Blank (as is a device on which a wipe of ours was cut off: the erase record is there), but
+     * what is left of an older btrfs has to go first: mkfs.btrfs zeroes the primary
      * superblock and the copies without a flush between them. */
     bool wipe_first;
     char found[512];  /* what forbids to format, or why it is unreadable, in words */

@@ -68,9 +68,9 @@ static int zero_copies(const struct wipe *wipe) {
 }
 
 /* LUKS2's second header mends the first one when that is gone, so it goes before. It lies at one
- * of a few places (LUKS2 on-disk format, 2.1), of which these are beyond the first MiB. */
+ * of a few places (LUKS2 on-disk format, 2.1), of which these are behind the first superblock. */
 static int zero_luks_headers(const struct wipe *wipe) {
-    static const uint64_t offsets[] = {UINT64_C(0x100000), UINT64_C(0x200000), UINT64_C(0x400000)};
+    static const uint64_t offsets[] = {0x20000, 0x40000, 0x80000, 0x100000, 0x200000, 0x400000};
     static const char magic[6] = "SKUL\xba\xbe";
     int r = 0;
 
@@ -117,10 +117,8 @@ static int zero_other_signatures(const struct wipe *wipe) {
 /* From the point on at which the primary is gone. */
 static int finish(struct wipe *wipe, struct erase_record *record) {
     struct device_probe after;
-    int r = zero_luks_headers(wipe);
+    int r = zero_ends(wipe);
 
-    if (r == 0)
-        r = zero_ends(wipe);
     if (r == 0)
         r = zero_other_signatures(wipe);
     if (r == 0)
@@ -146,7 +144,9 @@ int wipe_file_system(struct wipe *wipe) {
     if (wipe->request)
         record.request = *wipe->request;
     wipe->level = LEVEL_SIGNATURE;
-    r = zero_copies(wipe);
+    r = zero_luks_headers(wipe);
+    if (r == 0)
+        r = zero_copies(wipe);
     if (r == 0)
         r = flush(wipe);
     if (r == 0)

@@ -21,10 +21,11 @@
 #define LOCK_SECONDS 10
 
 /* What is to be reset, and that it may be. */
-static int find_request(struct target *target, struct reset_request *ret) {
+static int find_request(struct target *target, struct reset_request *ret, bool *ret_armed) {
     const struct settings *settings = target->settings;
     int r = request_flag_read(settings->run_directory, ret);
 
+    *ret_armed = r == 0;
     if (r == -ENOENT && settings->device && settings->yes) {
         *ret = (struct reset_request){.erase = settings->erase};
         memcpy(ret->fsid, target->found.primary.fsid, sizeof(ret->fsid));
@@ -74,35 +75,21 @@ static int open_patiently(struct target *target) {
     return fd;
 }
 
-/* An ambivalent device is wiped only when the request names the btrfs on it. */
-static bool is_allowed(const struct target *target) {
-    return target->found.state == DEVICE_BTRFS || target->found.state == DEVICE_DAMAGED ||
-           target->found.state == DEVICE_BLANK ||
-           (target->found.state == DEVICE_FOREIGN &&
-            superblock_is_whole(&target->found.primary, target->located.device.size) &&
-            !(target->settings->device && target->settings->yes));
-}
-
 /* 1: there is nothing to wipe. */
-static int check(struct target *target, const struct reset_request *request) {
+static int check(struct target *target, const struct reset_request *request, bool armed) {
     const char *path = target->located.device.path;
+    int r;
 
-    if (target->located.device.read_only) {
-        problem(target->problems, "%s: is read-only, it cannot be wiped", path);
-        return -EROFS;
-    }
     if (target->found.state == DEVICE_BLANK && !target->found.wipe_first)
         return 1;
-    if (!is_allowed(target))
-        return target_check(target);
+    /* A device with other signatures, too, is wiped only when the request names its btrfs. */
+    r = target_check(target, armed);
+    if (r < 0)
+        return r;
     if (strcmp(request->fsid, target->found.primary.fsid) != 0) {
         refusal(target->problems,
                 "%s: its file system is %s, and the request is for %s; not touched", path,
                 target->found.primary.fsid, request->fsid);
-        return -EMEDIUMTYPE;
-    }
-    if (target->found.primary.device_count != 1) {
-        refusal(target->problems, "%s: its file system spans several devices; not touched", path);
         return -EMEDIUMTYPE;
     }
     return 0;
@@ -117,9 +104,9 @@ static int wipe(struct target *target, int fd, const struct reset_request *reque
     const char *path = target->located.device.path;
     int r;
 
-    log_info("%s: %s, as requested by %s, %s, erase=%s", path,
-             record ? "going on with an erase" : "resetting", request->by, request->time,
-             erase_name(request->erase));
+    log_trail("%s: %s, as requested by %s, %s, erase=%s", path,
+              record ? "going on with an erase" : "resetting", request->by, request->time,
+              erase_name(request->erase));
     (void)progress_start(&progress, PROGRESS_AUTO);
     r = record ? wipe_resume(&wipe, record) : wipe_file_system(&wipe);
     progress_stop(&progress);
@@ -128,8 +115,8 @@ static int wipe(struct target *target, int fd, const struct reset_request *reque
                 r == -EEXIST ? "something is still found there" : strerror(-r));
         return r;
     }
-    log_info("%s: wiped: nothing is found there any more; erased: %s", path,
-             erase_level_name(wipe.level));
+    log_trail("%s: wiped: nothing is found there any more; erased: %s", path,
+              erase_level_name(wipe.level));
     if (request->erase == ERASE_DISCARD && wipe.level == LEVEL_SIGNATURE)
         log_warning("%s: has no discard, so the old data was not erased", path);
     return 0;
@@ -148,7 +135,8 @@ static int finish_blank(struct target *target, int fd) {
 int reset_now(struct target *target) {
     _cleanup_close_ int fd = -1;
     struct reset_request request;
-    int r = find_request(target, &request);
+    bool armed;
+    int r = find_request(target, &request, &armed);
 
     if (r < 0)
         return r;
@@ -162,7 +150,7 @@ int reset_now(struct target *target) {
     if (fd < 0)
         return fd;
     probe_device(fd, target->located.device.size, false, &target->found);
-    r = check(target, &request);
+    r = check(target, &request, armed);
     if (r < 0)
         return r;
     r = r == 1 ? finish_blank(target, fd) : wipe(target, fd, &request, NULL);

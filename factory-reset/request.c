@@ -36,8 +36,8 @@ static int store_and_arm(struct target *target, const struct reset_request *requ
     if (armed < 0)
         log_warning("%s: cannot arm the shutdown: %s; the next boot does it",
                     target->settings->run_directory, strerror(-armed));
-    log_info("%s: reset requested by %s, %s, erase=%s", path, request->by, request->time,
-             erase_name(request->erase));
+    log_trail("%s: reset requested by %s, %s, erase=%s", path, request->by, request->time,
+              erase_name(request->erase));
     if (target->settings->follow_up == FOLLOW_UP_NONE)
         log_info("it happens at the next shutdown or reboot; factory-reset --cancel takes it back");
     return 0;
@@ -45,7 +45,7 @@ static int store_and_arm(struct target *target, const struct reset_request *requ
 
 int request_reset(struct target *target) {
     struct reset_request request = {.erase = target->settings->erase};
-    int r = target_check(target);
+    int r = target_check(target, true);
 
     if (r < 0)
         return r;
@@ -60,7 +60,7 @@ static int remove_stored(struct target *target, bool *ret_removed) {
     struct reset_request request;
     int r;
 
-    if (target->found.state != DEVICE_BTRFS)
+    if (!target_has_btrfs(target))
         return 0;
     r = target_mount(target, VOLUME_WRITABLE, &volume);
     if (r < 0)
@@ -86,7 +86,7 @@ int request_cancel(struct target *target) {
                 "%s: cannot take the request off it: %s; the next boot may still carry it out",
                 target->located.device.path, strerror(-r));
     else if (armed || stored)
-        log_info("%s: the reset is cancelled", target->located.device.path);
+        log_trail("%s: the reset is cancelled", target->located.device.path);
     else
         log_info("%s: no reset was requested", target->located.device.path);
     return r;

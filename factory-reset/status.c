@@ -28,7 +28,7 @@ static void look(struct target *target, struct status *ret) {
     *ret = (struct status){.stored = -ENODATA};
     ret->flag = request_flag_read(target->settings->run_directory, &ret->request);
     ret->flag = check_fsid(target, ret->flag, &ret->request);
-    if (target->found.state != DEVICE_BTRFS)
+    if (!target_has_btrfs(target))
         return;
     if (target_mount(target, VOLUME_READ_ONLY_NO_REPLAY, &volume) < 0) {
         ret->unmountable = true;

@@ -21,8 +21,12 @@ struct target {
 int target_find(struct target *target);
 void target_free(struct target *target);
 
-/* 0 when it is a btrfs, damaged or not, of one device; else -errno after refusing. */
-int target_check(struct target *target);
+/* Whether a btrfs with a whole first superblock is there, whatever else is. */
+bool target_has_btrfs(const struct target *target);
+
+/* 0 when it may be reset: a btrfs, damaged or not, of one device that no other one is taken for.
+ * with_others: also one beside which there are other signatures. Else -errno after refusing. */
+int target_check(struct target *target, bool with_others);
 
 /* Mounts the top of the file system where only this process sees it. Returns 0 or -errno, silent.
  */

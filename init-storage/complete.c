@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "commit.h"
 #include "common/cleanup.h"
@@ -16,6 +17,7 @@
 #include "staging.h"
 
 #define LOCK_SECONDS 60
+#define MOUNT_SECONDS 3
 
 void session_report_copy(struct session *session, const char *what, int error,
                          const struct copy_failure *failure) {
@@ -137,11 +139,24 @@ static int mount_volume(struct session *session, enum volume_mode mode) {
                         &session->volume);
 }
 
+/* While somebody has it mounted read-only for a moment, perhaps without replaying its log, the
+ * kernel may refuse. */
+static int mount_patiently(struct session *session) {
+    const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+    int r = mount_volume(session, VOLUME_WRITABLE);
+
+    for (unsigned tries = MOUNT_SECONDS * 10; tries > 0 && (r == -EINVAL || r == -EBUSY); tries--) {
+        (void)nanosleep(&pause, NULL);
+        r = mount_volume(session, VOLUME_WRITABLE);
+    }
+    return r;
+}
+
 /* Mounts for writing, waits for a run that is at it, and looks again at what is missing. Returns
  * 1: there is something to make; 0: nothing; -errno after reporting. */
 static int look_again(struct session *session, struct survey *survey) {
     bool missing = survey_misses(session->plan, session->list, survey);
-    int r = mount_volume(session, VOLUME_WRITABLE);
+    int r = mount_patiently(session);
 
     if (r < 0 && !missing)
         return 0; /* only an old staging folder is left, on a read-only device */

@@ -71,15 +71,15 @@ int reset_mark_boot(const struct settings *settings) {
     return run_file_write(settings->run_directory, DONE_FLAG, "1\n", 2);
 }
 
-/* What is stored in the file system. Nothing is written, not even a log replayed: the request is
- * in a transaction of its own. */
+/* What is stored in the file system. */
 static int read_stored(const struct prepare *prepare, struct reset_request *ret) {
     struct volume volume = VOLUME_NONE;
     int r = volume_enter_namespace();
 
     if (r == 0)
         r = volume_mount(prepare->located.device.path, prepare->var->options,
-                         VOLUME_READ_ONLY_NO_REPLAY, prepare->settings->mount_point, &volume);
+                         prepare->settings->dry_run ? VOLUME_READ_ONLY_NO_REPLAY : VOLUME_READ_ONLY,
+                         prepare->settings->mount_point, &volume);
     if (r < 0)
         return -ENODATA; /* what is wrong will be said when it has to be mounted */
     r = request_read(volume.top, ret);

@@ -453,7 +453,7 @@ assert_not_armed() {
 # assert_old DEVICE: the old system, whole.
 assert_old() {
 	[[ $(fsid_of "$1") == "$OLD_FSID" ]] || fail "it is not the old file system any more"
-	btrfs check --readonly "$1" >btrfs-check 2>&1 || fail "btrfs check: $(tail -n 3 btrfs-check)"
+	btrfs check --readonly --force "$1" >btrfs-check 2>&1 || fail "btrfs check: $(tail -n 3 btrfs-check)"
 	mount_top "$1"
 	[[ -s top/var/old-file ]] || fail "the old file is gone"
 	unmount_top

@@ -146,7 +146,7 @@ a_boot_is_marked_before_anything_is_wiped() {
 		exit 1
 	END
 	cp mkfs.script mkfs.failing
-	WRAPPER=(strace -f -o calls -e trace=renameat,pwrite64 "${PYTHON[@]}" "$HERE/in-root" "$PWD/root")
+	WRAPPER=(strace -f -o calls -e "trace=renameat,pwrite64" "${PYTHON[@]}" "$HERE/in-root" "$PWD/root")
 	run_program
 	WRAPPER=()
 	grep -n 'reset-done\|pwrite64' calls | head -n 1 | grep -q 'reset-done' || fail "something was written before: $(head -n 3 calls)"

@@ -110,7 +110,7 @@ a_malformed_flag_wipes_nothing() {
 	assert_wiped "$disk"
 }
 
-several_devices_are_refused() {
+a_wipe_of_several_devices_is_refused() {
 	make_device disk 192M
 	make_device second 192M
 	make_btrfs "$disk" "$second"
@@ -305,6 +305,7 @@ two_at_once_wipe_once() {
 	assert_not_armed
 }
 
+# slow
 # The service manager hears that the wipe goes on, and so does the console.
 a_long_erase_shows_signs_of_life() {
 	local listener

@@ -148,7 +148,7 @@ sudo_s_user_is_named_and_cannot_break_the_format() {
 	_file_system
 	SUDO_USER=alice request "$disk"
 	[[ $(stored_request "$disk" | jq -r .by) == *alice* ]] || fail "alice is not named"
-	SUDO_USER='al"ice\' request "$disk"
+	SUDO_USER='al"i\ce' request "$disk"
 	stored_request "$disk" | jq -e '.by | test("uid 0")' >/dev/null || fail "it is no JSON"
 	SUDO_USER=$(printf 'x%.0s' {1..2000}) request "$disk"
 	[[ $(stored_request "$disk" | wc -c) -le 1024 ]] || fail "it is longer than 1 KiB"
@@ -315,4 +315,21 @@ with_no_place_at_all_it_fails() {
 	run_reset --device="$disk" --yes
 	assert_status 1
 	assert_message 'nothing will be reset'
+}
+
+# Which of the two the system has mounted, and which the next boot finds, is anybody's guess.
+a_tag_that_two_devices_bear_is_refused() {
+	local label
+	label=$(unique_label)
+	make_gpt_device disk 192M "$label"
+	make_gpt_device other 192M "$label"
+	make_btrfs "${disk}p1"
+	make_btrfs "${other}p1"
+	echo "PARTLABEL=$label /var btrfs subvol=var 0 0" >fstab
+	mount --bind fstab /etc/fstab
+	run_reset --yes
+	umount /etc/fstab
+	assert_status 3
+	assert_not_armed
+	[[ ! $(stored_request "${disk}p1")$(stored_request "${other}p1") ]] || fail "one of them has a request"
 }

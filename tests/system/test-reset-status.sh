@@ -4,7 +4,7 @@
 # Looking at a request, taking it back, the command line of factory-reset.
 
 _file_system() {
-	make_device disk "${1:-128M}"
+	make_device disk 128M
 	make_btrfs "$disk"
 	leave_traces "$disk"
 }

@@ -136,6 +136,11 @@ static void wiped(int device) {
     put_magic(device, MAGIC_ZERO);
 }
 
+static void wiped_on_old_bytes(int device) {
+    old_bytes(device);
+    wiped(device);
+}
+
 static void wiped_beside_a_copy(int device) {
     wiped(device);
     fixture_put(device, FIXTURE_CRC32C_SECOND);
@@ -326,6 +331,8 @@ static const struct row {
     {"strict, beyond", old_bytes_behind_the_first_mib, NULL, DEVICE_BLANK, false, true},
     {"strict, zeros and ones", zeros_and_ones, "unknown data", DEVICE_FOREIGN, false, true},
     {"strict, unfinished mkfs", unfinished, NULL, DEVICE_BLANK, false, true},
+    {"strict, wiped", wiped, NULL, DEVICE_BLANK, true, true},
+    {"strict, wiped on old bytes", wiped_on_old_bytes, "unknown data", DEVICE_FOREIGN, false, true},
     {"strict, zeroed beside a copy", zeroed_beside_a_copy, NULL, DEVICE_BLANK, true, true},
     {"strict, a whole btrfs on old bytes", whole_on_old_bytes, NULL, DEVICE_BTRFS, false, true},
 
