@@ -10,17 +10,30 @@ static void remember(int signal_number) {
     caught = signal_number;
 }
 
-int interrupt_catch(void) {
+static int handle_stoppers(const struct sigaction *action) {
     static const int stoppers[] = {SIGTERM, SIGINT, SIGHUP};
-    /* Without SA_RESTART: a blocked call returns EINTR, and its caller looks at the flag. */
-    struct sigaction stop = {.sa_handler = remember};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     for (unsigned i = 0; i < sizeof(stoppers) / sizeof(*stoppers); i++) {
-        if (sigaction(stoppers[i], &stop, NULL) < 0)
+        if (sigaction(stoppers[i], action, NULL) < 0)
             return -errno;
     }
-    return sigaction(SIGPIPE, &ignore, NULL) < 0 ? -errno : 0;
+    return 0;
+}
+
+int interrupt_catch(void) {
+    /* Without SA_RESTART: a blocked call returns EINTR, and its caller looks at the flag. */
+    const struct sigaction stop = {.sa_handler = remember}, ignore = {.sa_handler = SIG_IGN};
+    int r = handle_stoppers(&stop);
+
+    if (r == 0 && sigaction(SIGPIPE, &ignore, NULL) < 0)
+        r = -errno;
+    return r;
+}
+
+int interrupt_release(void) {
+    const struct sigaction end = {.sa_handler = SIG_DFL};
+
+    return handle_stoppers(&end);
 }
 
 int interrupt_signal(void) {

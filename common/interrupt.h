@@ -8,6 +8,10 @@
  * is ignored. Returns 0 or -errno. */
 int interrupt_catch(void);
 
+/* The signals end the program at once again: for a question, before which nothing was done. One
+ * that came earlier is still in the flag. Returns 0 or -errno. */
+int interrupt_release(void);
+
 /* The signal that asks us to stop, or 0. */
 int interrupt_signal(void);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/interrupt.h"
 #include "common/log.h"
 
 static const char *erase_words(enum erase_kind kind) {
@@ -39,6 +40,7 @@ static void describe(const struct target *target, const struct reset_request *re
 
 int confirm(const struct target *target, const struct reset_request *request) {
     char answer[16];
+    int r;
 
     describe(target, request);
     if (target->settings->yes)
@@ -49,7 +51,11 @@ int confirm(const struct target *target, const struct reset_request *request) {
     }
     fputs("Type yes to go on: ", stderr);
     fflush(stderr);
-    if (!fgets(answer, sizeof(answer), stdin) || strcmp(answer, "yes\n") != 0)
+    /* A signal that came before is in the flag, a later one ends us: none leaves us waiting. */
+    r = interrupt_release();
+    if (r < 0)
+        return r;
+    if (interrupted() || !fgets(answer, sizeof(answer), stdin) || strcmp(answer, "yes\n") != 0)
         return -EPERM;
-    return 0;
+    return interrupt_catch();
 }
