@@ -40,6 +40,7 @@ no_space_for_one_subvolume_leaves_the_earlier_ones() {
 }
 
 # The kernel frees what was removed only later.
+# slow
 no_space_once_does_not_keep_a_smaller_image_from_fitting() {
 	make_tree tree
 	"${PYTHON[@]}" "$HERE/make-tree" random "$PWD/tree/var/lib/app/large" 400

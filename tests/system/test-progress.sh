@@ -38,6 +38,7 @@ _slowly() {
 	SLOWLY=(strace -f -o /dev/null -e 'trace=write,pwrite64,pwritev' -e 'inject=write,pwrite64,pwritev:delay_exit=6000')
 }
 
+# slow
 a_terminal_gets_a_bar_with_bytes_rate_and_time() {
 	_slowly
 	_tree_to_show

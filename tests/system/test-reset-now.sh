@@ -175,6 +175,7 @@ a_mounted_device_is_refused_after_ten_seconds() {
 	assert_old "$disk"
 }
 
+# slow
 a_device_mounted_in_another_namespace_is_refused() {
 	local start other
 	_file_system
@@ -193,6 +194,7 @@ a_device_mounted_in_another_namespace_is_refused() {
 	assert_old "$disk"
 }
 
+# slow
 a_device_that_is_held_is_refused() {
 	local start other
 	_file_system
@@ -208,6 +210,7 @@ a_device_that_is_held_is_refused() {
 	wait "$other" || :
 }
 
+# slow
 a_partition_of_a_disk_that_is_held_is_refused() {
 	local other
 	make_gpt_device whole 192M "$(unique_label)"
@@ -240,6 +243,7 @@ a_device_that_is_unmounted_in_time_is_wiped() {
 	assert_wiped "$disk"
 }
 
+# slow
 a_lock_that_another_program_holds_is_waited_for() {
 	local start other
 	_file_system

@@ -57,6 +57,7 @@ _cut_off() {
 }
 
 # limit: 120
+# slow
 an_erase_that_was_cut_off_is_finished_by_the_next_boot() {
 	local first
 	_system 1200M

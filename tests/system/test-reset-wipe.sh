@@ -75,6 +75,7 @@ a_file_system_of_2_tib_with_two_copies_is_not_found() {
 }
 
 # Smaller than the place of the first copy, just there, and with a part of it.
+# slow
 small_and_odd_sizes_are_wiped() {
 	local size
 	for size in 17M 67104768 67108864 67110912 67112960 67113472 100000256; do
@@ -89,6 +90,7 @@ small_and_odd_sizes_are_wiped() {
 	done
 }
 
+# slow
 odd_sizes_are_discarded_to_the_end() {
 	local size
 	for size in 134219264 200000512 536871936; do
@@ -144,6 +146,7 @@ _sum_outside() {
 	{ head -c "$1" disk.img; tail -c "+$(($2 + 1))" disk.img; } | sha256sum
 }
 
+# slow
 nothing_outside_the_partition_is_touched() {
 	local erase start end before
 	make_gpt_device disk 400M one "$(unique_label)" three
@@ -202,6 +205,7 @@ a_signature_wipe_does_not_claim_to_erase() {
 
 # --- erasing ------------------------------------------------------------------------------------
 
+# slow
 zero_leaves_no_old_byte() {
 	_file_system 600M
 	garbage 600M | tr '\0' 'x' >/dev/null
