@@ -20,14 +20,14 @@ static bool is_unsupported(int error) {
     return error == EOPNOTSUPP || error == ENOTTY || error == EINVAL;
 }
 
-static int write_zeros(int fd, uint64_t start, uint64_t length) {
+int erase_write_zeros(int fd, uint64_t start, uint64_t length) {
     static const unsigned char zeros[ZEROS_SIZE];
 
     while (length > 0) {
         size_t size = length < ZEROS_SIZE ? (size_t)length : ZEROS_SIZE;
         ssize_t n = pwrite(fd, zeros, size, (off_t)start);
 
-        if (n < 0 && errno == EINTR && !interrupted())
+        if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return n < 0 ? -errno : -EIO;
@@ -42,7 +42,7 @@ static int zero_piece(int fd, uint64_t start, uint64_t length) {
 
     if (ioctl(fd, BLKZEROOUT, range) == 0)
         return 0;
-    return is_unsupported(errno) ? write_zeros(fd, start, length) : -errno;
+    return is_unsupported(errno) ? erase_write_zeros(fd, start, length) : -errno;
 }
 
 static int discard_piece(int fd, unsigned long request, uint64_t start, uint64_t length) {

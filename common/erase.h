@@ -10,4 +10,7 @@
  * Returns 0 or -errno. */
 int erase_run(struct wipe *wipe, struct erase_record *record);
 
+/* Writes zeros over length bytes from start. Returns 0 or -errno. */
+int erase_write_zeros(int fd, uint64_t start, uint64_t length);
+
 #endif

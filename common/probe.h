@@ -36,8 +36,4 @@ struct device_probe {
  * be read makes it unreadable. */
 void probe_device(int fd, uint64_t size, bool strict_blank, struct device_probe *ret);
 
-/* Whether the text of /sys/dev/block/<device>/dm/uuid names a part of a logical volume that is
- * not meant to be opened by itself; libblkid finds nothing on those, whatever is there. */
-bool probe_is_private_mapping(const char *uuid);
-
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/wipe.h"
 
-#include <blkid.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "common/erase.h"
 #include "common/probe.h"
+#include "common/signatures.h"
 #include "common/superblock.h"
 
 /* Destroys. Invariants, each needed by a replayed power cut:
@@ -24,38 +24,31 @@
  * 5. Success is what a new probe says, not what write(2) said. */
 
 #define MIB (UINT64_C(1) << 20)
-#define ATOMIC_WRITE 512
-#define CHUNK (64 << 10)
 #define RECORD_END (ERASE_RECORD_OFFSET + ERASE_RECORD_SIZE)
 
+/* Up to end or to the end of the device. */
 static int zero(const struct wipe *wipe, uint64_t start, uint64_t end) {
-    static const unsigned char zeros[CHUNK];
-
     if (end > wipe->size)
         end = wipe->size;
-    while (start < end) {
-        size_t size = end - start < CHUNK ? (size_t)(end - start) : CHUNK;
-        ssize_t n = pwrite(wipe->fd, zeros, size, (off_t)start);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        start += (uint64_t)n;
-    }
-    return 0;
+    return start < end ? erase_write_zeros(wipe->fd, start, end - start) : 0;
 }
 
 static int flush(const struct wipe *wipe) {
     return fsync(wipe->fd) < 0 ? -errno : 0;
 }
 
-/* The bytes below 64 KiB, with the erase record in them. */
-static int write_beginning(const struct wipe *wipe, const struct erase_record *record) {
-    int r = zero(wipe, 0, wipe->request ? ERASE_RECORD_OFFSET : superblock_offsets[0]);
+/* A device that ends before the record's place has none. */
+static int write_record(const struct wipe *wipe, const struct erase_record *record) {
+    return RECORD_END <= wipe->size ? erase_record_write(wipe->fd, record) : 0;
+}
 
-    if (r == 0 && wipe->request && RECORD_END <= wipe->size)
-        r = erase_record_write(wipe->fd, record);
+/* The bytes below 64 KiB, with the erase record in them if there is one to leave. */
+static int write_beginning(const struct wipe *wipe, const struct erase_record *record) {
+    int r = zero(wipe, 0, ERASE_RECORD_OFFSET);
+
+    if (r == 0)
+        r = wipe->request ? write_record(wipe, record)
+                          : zero(wipe, ERASE_RECORD_OFFSET, RECORD_END);
     return r < 0 ? r : zero(wipe, RECORD_END, superblock_offsets[0]);
 }
 
@@ -85,33 +78,9 @@ static int zero_luks_headers(const struct wipe *wipe) {
 }
 
 static int zero_ends(const struct wipe *wipe) {
-    uint64_t primary = superblock_offsets[0];
-    int r = zero(wipe, primary + ATOMIC_WRITE, MIB);
+    int r = zero(wipe, superblock_offsets[0] + SUPERBLOCK_FIRST_WRITE, MIB);
 
-    if (r == 0 && !wipe->request)
-        r = zero(wipe, 0, primary);
     return r < 0 ? r : zero(wipe, wipe->size > 2 * MIB ? wipe->size - MIB : MIB, wipe->size);
-}
-
-/* What else libblkid knows, wherever it is. */
-static int zero_other_signatures(const struct wipe *wipe) {
-    blkid_probe probe = blkid_new_probe();
-    int r = -EIO, found = 1;
-
-    if (!probe)
-        return -ENOMEM;
-    if (blkid_probe_set_device(probe, wipe->fd, 0, 0) == 0 &&
-        blkid_probe_enable_superblocks(probe, 1) == 0 &&
-        blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM) == 0 &&
-        blkid_probe_enable_partitions(probe, 1) == 0 &&
-        blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT) == 0)
-        r = 0;
-    while (r == 0 && (found = blkid_do_probe(probe)) == 0)
-        r = blkid_do_wipe(probe, 0) < 0 ? -EIO : 0;
-    if (r == 0 && found < 0)
-        r = -EIO;
-    blkid_free_probe(probe);
-    return r;
 }
 
 /* From the point on at which the primary is gone. */
@@ -120,15 +89,15 @@ static int finish(struct wipe *wipe, struct erase_record *record) {
     int r = zero_ends(wipe);
 
     if (r == 0)
-        r = zero_other_signatures(wipe);
+        r = signatures_wipe(wipe->fd);
     if (r == 0)
         r = flush(wipe);
     if (r == 0 && wipe->request) {
         r = erase_run(wipe, record);
         record->done = r == 0;
         wipe->level = record->level;
-        if (r == 0 && RECORD_END <= wipe->size)
-            r = erase_record_write(wipe->fd, record);
+        if (r == 0)
+            r = write_record(wipe, record);
     }
     if (r < 0)
         return r;
@@ -154,7 +123,7 @@ int wipe_file_system(struct wipe *wipe) {
     if (r == 0)
         r = flush(wipe);
     if (r == 0)
-        r = zero(wipe, primary, primary + ATOMIC_WRITE);
+        r = zero(wipe, primary, primary + SUPERBLOCK_FIRST_WRITE);
     if (r == 0)
         r = flush(wipe);
     return r < 0 ? r : finish(wipe, &record);

@@ -102,8 +102,9 @@ detach_device() {
 	local i
 	partx --delete "$1" 2>/dev/null || :
 	losetup --detach "$1"
-	# The kernel detaches in the background while something still has the device open.
-	for ((i = 0; i < 50; i++)); do
+	# The kernel detaches in the background while something still has the device open, and takes
+	# its time for that when the machine is busy.
+	for ((i = 0; i < 200; i++)); do
 		losetup "$1" >/dev/null 2>&1 || return 0
 		sleep 0.1
 	done

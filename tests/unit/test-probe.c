@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/probe.h"
+#include "common/signatures.h"
 #include "superblock-fixture.h"
 #include "unit.h"
 
@@ -604,7 +605,7 @@ TEST(private_parts_of_logical_volumes_are_known) {
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        if (probe_is_private_mapping(rows[i].uuid) != rows[i].private)
+        if (signatures_is_private_mapping(rows[i].uuid) != rows[i].private)
             fail_with("%s", rows[i].uuid);
     }
 }
