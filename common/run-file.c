@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/write-all.h"
 
 static int open_directory(const char *directory) {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -16,7 +17,7 @@ static int open_directory(const char *directory) {
     return fd < 0 ? -errno : fd;
 }
 
-static int make_directory(const char *directory) {
+int run_directory_make(const char *directory) {
     bool made = mkdir(directory, 0755) == 0;
     _cleanup_close_ int fd = -1;
 
@@ -30,22 +31,8 @@ static int make_directory(const char *directory) {
     return take_fd(&fd);
 }
 
-static int write_all(int fd, const char *text, size_t size) {
-    while (size > 0) {
-        ssize_t n = write(fd, text, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        text += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 int run_file_write(const char *directory, const char *name, const char *text, size_t size) {
-    _cleanup_close_ int folder = make_directory(directory), fd = -1;
+    _cleanup_close_ int folder = run_directory_make(directory), fd = -1;
     char temporary[NAME_MAX + 1];
     int r;
 

@@ -9,6 +9,9 @@
 
 #define RUN_DIRECTORY "/run/aimee-os"
 
+/* Makes the directory where it is missing, and opens it. Returns a descriptor or -errno. */
+int run_directory_make(const char *directory);
+
 /* Replaces directory/name as a whole, mode 0644. Returns 0 or -errno. */
 int run_file_write(const char *directory, const char *name, const char *text, size_t size);
 
