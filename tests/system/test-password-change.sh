@@ -21,9 +21,9 @@ on_a_terminal_passwd_asks_and_the_password_is_changed() {
 
 from_standard_input_chpasswd_sets_it() {
 	appliance
-	run_password --stdin <<<'a:word with $igns "and" blanks '
+	run_password --stdin <<<'a:word with "quotes" and blanks '
 	assert_status 0
-	assert_password 'a:word with $igns "and" blanks '
+	assert_password 'a:word with "quotes" and blanks '
 }
 
 a_password_without_a_newline_at_its_end_is_one() {
