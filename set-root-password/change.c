@@ -39,8 +39,12 @@ static int take_password(struct change *change) {
     r = password_read(STDIN_FILENO, &change->password, &wrong);
     if (r == -EINVAL && wrong)
         log_error("standard input: %s; root's password was not changed", wrong);
+    else if (r == -EINTR)
+        problem(&change->problems, "stopped by a signal; root's password was not changed");
     else if (r < 0)
-        problem(&change->problems, "standard input: cannot read the password: %s", strerror(-r));
+        problem(&change->problems,
+                "standard input: cannot read the password: %s; root's password was not changed",
+                strerror(-r));
     return r;
 }
 
@@ -60,7 +64,9 @@ static int lock(struct change *change) {
         problem(&change->problems,
                 "another set-root-password is running; root's password was not changed, try again");
     else if (r < 0)
-        problem(&change->problems, "%s/" LOCK_NAME ": cannot lock: %s", directory, strerror(-r));
+        problem(&change->problems,
+                "%s/" LOCK_NAME ": cannot lock: %s; root's password was not changed", directory,
+                strerror(-r));
     return r;
 }
 

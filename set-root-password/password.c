@@ -40,6 +40,9 @@ static const char *find_wrong(struct secret *line) {
         return "the password is empty";
     if (memchr(line->text, '\0', line->size))
         return "there is a NUL in the password";
+    /* Of a file with another system's line ends: nobody could type it. */
+    if (line->text[line->size - 1] == '\r')
+        return "the line ends with a carriage return";
     return line->size > PASSWORD_LIMIT ? "the password is longer than 511 bytes" : NULL;
 }
 

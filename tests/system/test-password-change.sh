@@ -139,6 +139,16 @@ an_ordinary_file_in_a_nodatacow_folder_stays_ordinary() {
 	[[ $(lsattr "$STATE/shadow" | cut -d' ' -f1) != *C* ]] || fail "the file is NOCOW now"
 }
 
+a_mount_option_that_leaves_out_checksums_is_none_of_its() {
+	appliance
+	mount -o remount,nodatasum top
+	set_password secret
+	assert_password secret
+	mount -o remount,datasum top
+	set_password other
+	assert_password other
+}
+
 # What a write-back leaves that the power cut off.
 empty_lines_at_the_end_do_no_harm_and_go() {
 	appliance
