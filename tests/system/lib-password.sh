@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2016,SC2154 # hashes have dollars; make_device sets variables
+# shellcheck shell=bash disable=SC2016,SC2120,SC2154 # hashes have dollars; options may be left out; make_device sets variables
 #
 # What the tests of set-root-password have in common: an appliance's /etc and data device in the
 # test's own mount namespace, over this machine's. Sourced by those test files.

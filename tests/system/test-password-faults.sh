@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2034,SC2154 # for the helpers; make_device sets variables
+# shellcheck shell=bash disable=SC2016,SC2034,SC2119,SC2154 # dollars in scripts; for the helpers; options that may be left out; make_device sets variables
 #
 # set-root-password with each of its system calls failing once, and killed at each: the old file or
 # the new one, whole; a message with every failure; nothing left behind.
