@@ -108,9 +108,19 @@ static int refuse_result(struct change *change, const struct live *live, const c
 static int read_result(struct change *change, const struct live *live, struct secret *ret) {
     int r = view_read(&change->view, live->name, ret);
 
-    if (r == -EFBIG)
+    switch (r) {
+    case 0:
+        return 0;
+    case -ENOENT:
+        return refuse_result(change, live, "it was removed");
+    case -EINVAL:
+    case -ELOOP:
+        return refuse_result(change, live, "it is no regular file any more");
+    case -EFBIG:
         return refuse_result(change, live, "it is too large");
-    return r < 0 ? refuse_result(change, live, strerror(-r)) : 0;
+    default:
+        return refuse_result(change, live, strerror(-r));
+    }
 }
 
 static int take_history(struct change *change) {
@@ -131,8 +141,6 @@ static int take_results(struct change *change) {
 
     if (r < 0)
         return r;
-    if (shadow_check_change(&live->content, &change->shadow, &reason) < 0)
-        return refuse_result(change, live, reason.text);
     if (secret_equal(&change->shadow, &live->content)) {
         problem(&change->problems,
                 "%s/%s: passwd succeeded and did not change it; is PAM set up to keep passwords "
@@ -140,6 +148,8 @@ static int take_results(struct change *change) {
                 change->settings->etc, live->name);
         return -ENODATA;
     }
+    if (shadow_check_change(&live->content, &change->shadow, &reason) < 0)
+        return refuse_result(change, live, reason.text);
     return take_history(change);
 }
 

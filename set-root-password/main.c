@@ -75,10 +75,19 @@ static int check_caller(void) {
     return 0;
 }
 
+/* To the most that the caller cannot take from root, or else to what it left. */
+static void raise_limit(__rlimit_resource_t resource) {
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+    if (setrlimit(resource, &limit) == 0 || getrlimit(resource, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(resource, &limit);
+}
+
 /* What a caller can leave us with changes nothing of what runs: its environment is not passed on,
  * and what else is inherited is set here. */
 static int leave_caller_behind(void) {
-    const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
     const struct sigaction standard = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN};
     sigset_t none;
     int fd;
@@ -91,11 +100,11 @@ static int leave_caller_behind(void) {
         return -errno;
     (void)umask(077);
     (void)alarm(0);
-    (void)setrlimit(RLIMIT_FSIZE, &unlimited);
-    (void)setrlimit(RLIMIT_CPU, &unlimited);
+    raise_limit(RLIMIT_FSIZE);
+    raise_limit(RLIMIT_CPU);
     sigemptyset(&none);
     if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || sigaction(SIGCHLD, &standard, NULL) < 0 ||
-        sigaction(SIGXFSZ, &standard, NULL) < 0 || sigaction(SIGQUIT, &ignore, NULL) < 0)
+        sigaction(SIGXFSZ, &ignore, NULL) < 0 || sigaction(SIGQUIT, &ignore, NULL) < 0)
         return -errno;
     return interrupt_catch();
 }

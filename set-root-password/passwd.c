@@ -152,10 +152,8 @@ static struct terminal terminal_save(void) {
 }
 
 static void terminal_restore(const struct terminal *terminal) {
-    if (!terminal->there)
-        return;
-    (void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal->modes);
-    (void)write_all(STDERR_FILENO, "\n", 1);
+    if (terminal->there && tcsetattr(STDIN_FILENO, TCSANOW, &terminal->modes) == 0)
+        (void)write_all(STDERR_FILENO, "\n", 1); /* the question's line is not ended either */
 }
 
 /* Waits for the keeper's end; a signal that asks us to stop ends it. */
@@ -244,7 +242,7 @@ int passwd_run(const struct settings *settings, const struct lives *lives, const
     }
     r = start_and_wait(&job);
     close_fd(&job.parent);
-    if (r < 0 || job.outcome->status != 0)
+    if (r < 0 || WIFSIGNALED(job.outcome->status))
         terminal_restore(&terminal);
     r = report(&job, r, problems);
     (void)munmap(job.outcome, sizeof(*job.outcome));

@@ -196,6 +196,11 @@ int view_enter(const struct settings *settings, const struct lives *lives, const
     r = carried_put(&carried, settings->etc);
     if (r < 0)
         return r;
+    /* This process is the first of a process namespace, and what runs in it will look for itself
+     * by number. */
+    *ret_step = "mounting a /proc for it";
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        return -errno;
     *ret_step = "looking at the overlay over it";
     return is_view(settings, lives) ? 0 : -EIO;
 }
@@ -203,9 +208,20 @@ int view_enter(const struct settings *settings, const struct lives *lives, const
 int view_read(const struct view *view, const char *name, struct secret *ret) {
     _cleanup_close_ int upper =
         openat(view->top, UPPER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    _cleanup_close_ int fd =
-        upper < 0 ? -errno : open_beneath(upper, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    _cleanup_close_ int place = upper < 0 ? -errno : open_beneath(upper, name, O_PATH);
+    _cleanup_close_ int fd = -1;
+    struct stat st;
 
+    if (place < 0)
+        return place;
+    if (fstat(place, &st) < 0)
+        return -errno;
+    /* An overlay's whiteout stands for a file that was removed. */
+    if (S_ISCHR(st.st_mode) && st.st_rdev == 0)
+        return -ENOENT;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    fd = open_beneath(upper, name, O_RDONLY | O_NONBLOCK);
     return fd < 0 ? fd : secret_read(fd, SHADOW_LIMIT, ret);
 }
 

@@ -31,7 +31,8 @@ int view_prepare(const struct settings *settings, const struct lives *lives, str
 int view_enter(const struct settings *settings, const struct lives *lives, const struct view *view,
                const char **ret_step);
 
-/* What is in the view of a live file, once no process is left in it. -ENOENT: it was removed. */
+/* What is in the view of a live file, once no process is left in it. -ENOENT: it was
+ * removed; -EINVAL: it is no regular file any more; -ELOOP: it is a symbolic link. */
 int view_read(const struct view *view, const char *name, struct secret *ret);
 
 void view_close(struct view *view);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,8 @@
  *   off afterwards;
  * - it has two blocks at least: a single one can become an inline extent in the metadata, and those
  *   are cloned by copying;
+ * - it is one extent: each is cloned in a transaction of its own. What is compressed is cut into
+ *   extents of 128 KiB, but what is written to reserved space (fallocate) is not compressed;
  * - both have the same NODATACOW flag, or the clone is refused. */
 
 #define BLOCKS_AT_LEAST 2
@@ -78,6 +81,14 @@ static int match_nodatacow(int from, int to) {
     return ioctl(to, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
+static int check_one_extent(int fd) {
+    struct fiemap map = {.fm_length = FIEMAP_MAX_OFFSET};
+
+    if (ioctl(fd, FS_IOC_FIEMAP, &map) < 0)
+        return -errno;
+    return map.fm_mapped_extents == 1 ? 0 : -ENOBUFS;
+}
+
 static int make_nameless(const struct live *live, const struct secret *content) {
     _cleanup_close_ int fd =
         openat(live->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
@@ -89,12 +100,16 @@ static int make_nameless(const struct live *live, const struct secret *content) 
     r = match_nodatacow(live->fd, fd);
     if (r == 0)
         r = padded_size(live->fd, content->size, &size);
+    if (r == 0 && fallocate(fd, 0, 0, (off_t)size) < 0)
+        r = -errno;
     if (r == 0)
         r = write_all(fd, content->text, content->size);
     if (r == 0)
         r = write_newlines(fd, size - content->size);
     if (r == 0 && fsync(fd) < 0)
         r = -errno;
+    if (r == 0)
+        r = check_one_extent(fd);
     return r < 0 ? r : take_fd(&fd);
 }
 
