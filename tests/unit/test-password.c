@@ -278,6 +278,7 @@ static int read_under(int signal_number) {
     if (pipe(ends) < 0 || write(ends[1], "never ", 6) != 6 ||
         pthread_create(&thread, NULL, send_signals, &sender) != 0)
         return 255;
+    (void)alarm(10);
     r = password_read(ends[0], &password, &wrong);
     if (r == 0 && (password.size != 10 || memcmp(password.text, "never late", 10) != 0))
         return 254;

@@ -180,13 +180,15 @@ static long locked_size(void) {
 static int protect_and_map(void *argument) {
     const size_t size = 4 << 20;
     long before;
+    void *memory;
 
     (void)argument;
     secret_protect_memory();
     before = locked_size();
     if (before <= 0)
         return 1;
-    if (mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
         return 2;
     return locked_size() >= before + (long)(size >> 10) ? 0 : 3;
 }
