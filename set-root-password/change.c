@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/interrupt.h"
 #include "common/log.h"
 #include "common/run-file.h"
 #include "passwd.h"
@@ -36,7 +37,12 @@ static int take_password(struct change *change) {
 
     if (!change->settings->from_stdin)
         return 0;
-    r = password_read(STDIN_FILENO, &change->password, &wrong);
+    /* A signal that came before is in the flag, a later one ends us: none leaves us waiting. */
+    r = interrupt_release();
+    if (r == 0)
+        r = password_read(STDIN_FILENO, &change->password, &wrong);
+    if (r == 0)
+        r = interrupt_catch();
     if (r == -EINVAL && wrong)
         log_error("standard input: %s; root's password was not changed", wrong);
     else if (r == -EINTR)

@@ -13,9 +13,12 @@
 
 static int read_all(int fd, struct secret *secret) {
     while (secret->size < ROOM) {
-        ssize_t n = read(fd, secret->text + secret->size, ROOM - secret->size);
+        ssize_t n;
 
-        if (n < 0 && errno == EINTR && !interrupted())
+        if (interrupted())
+            return -EINTR;
+        n = read(fd, secret->text + secret->size, ROOM - secret->size);
+        if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return -errno;
