@@ -6,23 +6,24 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
 
-static int open_directory(const char *directory) {
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+static int open_directory(int parent, const char *directory) {
+    int fd = openat(parent, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     return fd < 0 ? -errno : fd;
 }
 
-static int make_directory(const char *directory) {
-    bool made = mkdir(directory, 0755) == 0;
+int run_directory_make(int parent, const char *directory) {
+    bool made = mkdirat(parent, directory, 0755) == 0;
     _cleanup_close_ int fd = -1;
 
     if (!made && errno != EEXIST)
         return -errno;
-    fd = open_directory(directory);
+    fd = open_directory(parent, directory);
     if (fd < 0)
         return fd;
     if (made && fchmod(fd, 0755) < 0) /* the umask was in the way */
@@ -44,14 +45,14 @@ static int write_all(int fd, const char *text, size_t size) {
     return 0;
 }
 
-int run_file_write(const char *directory, const char *name, const char *text, size_t size) {
-    _cleanup_close_ int folder = make_directory(directory), fd = -1;
+int run_file_write_at(int folder, const char *name, const char *text, size_t size) {
+    static const char suffix[] = ".new";
+    _cleanup_close_ int fd = -1;
     char temporary[NAME_MAX + 1];
     int r;
 
-    if (folder < 0)
-        return folder;
-    (void)snprintf(temporary, sizeof(temporary), "%s.new", name);
+    (void)snprintf(temporary, sizeof(temporary), "%.*s%s", (int)(NAME_MAX - strlen(suffix)), name,
+                   suffix);
     if (unlinkat(folder, temporary, 0) < 0 && errno != ENOENT)
         return -errno;
     fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -67,8 +68,14 @@ int run_file_write(const char *directory, const char *name, const char *text, si
     return r;
 }
 
+int run_file_write(const char *directory, const char *name, const char *text, size_t size) {
+    _cleanup_close_ int folder = run_directory_make(AT_FDCWD, directory);
+
+    return folder < 0 ? folder : run_file_write_at(folder, name, text, size);
+}
+
 ssize_t run_file_read(const char *directory, const char *name, char *text, size_t size) {
-    _cleanup_close_ int folder = open_directory(directory);
+    _cleanup_close_ int folder = open_directory(AT_FDCWD, directory);
     _cleanup_close_ int fd = -1;
     size_t length = 0;
 
@@ -92,7 +99,7 @@ ssize_t run_file_read(const char *directory, const char *name, char *text, size_
 }
 
 int run_file_remove(const char *directory, const char *name) {
-    _cleanup_close_ int folder = open_directory(directory);
+    _cleanup_close_ int folder = open_directory(AT_FDCWD, directory);
 
     if (folder < 0)
         return folder == -ENOENT ? 0 : folder;
