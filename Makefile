@@ -281,7 +281,7 @@ install: all
 	$(call put,$(PROGRAM_MODE),$(GENERATORS:%=$(BUILD)/%),$(SYSTEMDSYSTEMGENERATORDIR))
 	$(call put,644,$(wildcard init-storage/writable-etc),$(pkglibdir))
 	$(call put,644,$(UNITS),$(SYSTEMDSYSTEMUNITDIR))
-	$(Q)sed -i 's,^ExecStart=/usr/sbin/,ExecStart=$(sbindir)/,' \
+	$(Q)sed -i 's,=/usr/sbin/,=$(sbindir)/,' \
 	    $(UNITS:units/%='$(DESTDIR)$(SYSTEMDSYSTEMUNITDIR)/%')
 	$(Q)$(INSTALL) -d '$(DESTDIR)$(SYSTEMDSYSTEMUNITDIR)/final.target.wants'
 	$(Q)ln -sf ../factory-reset.service '$(DESTDIR)$(SYSTEMDSYSTEMUNITDIR)/final.target.wants/'
