@@ -19,6 +19,8 @@ NAME = aimee-os-storage
 VERSION := $(shell cat VERSION)
 MKFS_BTRFS = /sbin/mkfs.btrfs
 SYSTEMCTL = /bin/systemctl
+PASSWD = /usr/bin/passwd
+CHPASSWD = /usr/sbin/chpasswd
 Q = $(if $(V),,@)
 
 # ---- toolchain: what the caller gives is added, it replaces nothing ----------------------
@@ -55,7 +57,8 @@ WARNINGS = -Wall -Wextra -Wformat=2 $(addprefix -Werror=, \
     unused-local-typedefs unused-parameter unused-result unused-value unused-variable \
     vla write-strings)
 DEFINES = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' \
-    -DMKFS_BTRFS='"$(MKFS_BTRFS)"' -DSYSTEMCTL='"$(SYSTEMCTL)"'
+    -DMKFS_BTRFS='"$(MKFS_BTRFS)"' -DSYSTEMCTL='"$(SYSTEMCTL)"' \
+    -DPASSWD='"$(PASSWD)"' -DCHPASSWD='"$(CHPASSWD)"'
 LANGUAGE = -std=gnu11 -fno-strict-aliasing -I. $(DEFINES) $(WARNINGS)
 # No folder of this machine gets into the programs: the same source gives the same bytes.
 PREFIX_MAP = '-ffile-prefix-map=$(CURDIR)=.' $(UTIL_LINUX:%='-ffile-prefix-map=%=util-linux')
@@ -88,6 +91,9 @@ $(BUILD)/init-storage: $(call objects,init-storage) $(COMMON) $(BUILD)/sources
 	$(call link,$(STATIC_LINK),$(PACKAGES))
 
 $(BUILD)/factory-reset: $(call objects,factory-reset) $(COMMON) $(BUILD)/sources
+	$(call link,$(STATIC_LINK),$(PACKAGES))
+
+$(BUILD)/set-root-password: $(call objects,set-root-password) $(COMMON) $(BUILD)/sources
 	$(call link,$(STATIC_LINK),$(PACKAGES))
 
 $(BUILD)/aimee-os-generator: $(call objects,generator) $(COMMON) $(BUILD)/sources
@@ -180,6 +186,7 @@ check-asan: $(UNIT_TESTS:%=$(BUILD)/asan/unit/%)
 
 RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)" \
     FACTORY_RESET="$$(realpath $(BUILD)/factory-reset)" \
+    SET_ROOT_PASSWORD="$$(realpath $(BUILD)/set-root-password)" \
     GENERATOR="$$(realpath $(BUILD)/aimee-os-generator)"
 check-system: all
 	@$(RUN_ENVIRONMENT) tests/system/run $(SYSTEM_OPTIONS)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/write-all.h"
 
 static int open_directory(int parent, const char *directory) {
     int fd = openat(parent, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -17,7 +18,7 @@ static int open_directory(int parent, const char *directory) {
     return fd < 0 ? -errno : fd;
 }
 
-int run_directory_make(int parent, const char *directory) {
+int run_directory_make_at(int parent, const char *directory) {
     bool made = mkdirat(parent, directory, 0755) == 0;
     _cleanup_close_ int fd = -1;
 
@@ -31,18 +32,8 @@ int run_directory_make(int parent, const char *directory) {
     return take_fd(&fd);
 }
 
-static int write_all(int fd, const char *text, size_t size) {
-    while (size > 0) {
-        ssize_t n = write(fd, text, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        text += n;
-        size -= (size_t)n;
-    }
-    return 0;
+int run_directory_make(const char *directory) {
+    return run_directory_make_at(AT_FDCWD, directory);
 }
 
 int run_file_write_at(int folder, const char *name, const char *text, size_t size) {
@@ -69,7 +60,7 @@ int run_file_write_at(int folder, const char *name, const char *text, size_t siz
 }
 
 int run_file_write(const char *directory, const char *name, const char *text, size_t size) {
-    _cleanup_close_ int folder = run_directory_make(AT_FDCWD, directory);
+    _cleanup_close_ int folder = run_directory_make(directory);
 
     return folder < 0 ? folder : run_file_write_at(folder, name, text, size);
 }

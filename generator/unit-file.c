@@ -16,7 +16,7 @@ static int make_folder_of(int folder, const char *unit, const char *suffix) {
         name = NULL;
         return -ENOMEM;
     }
-    return run_directory_make(folder, name);
+    return run_directory_make_at(folder, name);
 }
 
 int unit_drop_in_write(int folder, const char *unit, const char *text, size_t size) {

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "change.h"
+#include "common/interrupt.h"
+#include "common/log.h"
+#include "common/run-file.h"
+#include "secret.h"
+
+static const char usage[] =
+    "usage: set-root-password [--stdin]\n"
+    "\n"
+    "Asks for a new password for root and sets it, also where /etc is read-only.\n"
+    "\n"
+    "  --stdin     read the password from standard input, alone on one line\n"
+    "  --help      this text\n"
+    "  --version   the version\n"
+    "\n"
+    "Exit status: 0 changed, 1 not changed, 2 wrong usage or no password.\n"
+    "See set-root-password(8).\n";
+
+static int wrong_usage(const char *message, const char *what) {
+    log_error("%s%s; see set-root-password --help", message, what);
+    return EXIT_STATUS_USAGE;
+}
+
+/* 0: go on; -1: all is said, successfully; else an exit status. */
+static int parse_options(int count, char **arguments, struct settings *settings) {
+    static const struct option options[] = {{"stdin", no_argument, NULL, 's'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+
+    opterr = 0;
+    while ((option = getopt_long(count, arguments, "", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            settings->from_stdin = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return -1;
+        case 'V':
+            puts("set-root-password " VERSION);
+            return -1;
+        default:
+            return wrong_usage("unknown option ", arguments[optind - 1]);
+        }
+    }
+    /* A password on the command line could be seen by everybody; do not show it once more. */
+    return optind < count ? wrong_usage("it takes no argument", "") : 0;
+}
+
+/* Privileges that somebody else's bit gives are not root's own. */
+static int check_caller(void) {
+    if (getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid()) {
+        log_error("must not be set-user-ID, set-group-ID or have capabilities of its own; remove "
+                  "those from the program");
+        return EXIT_STATUS_FAILED;
+    }
+    if (getuid() != 0) {
+        log_error("only root can do this");
+        return EXIT_STATUS_FAILED;
+    }
+    return 0;
+}
+
+/* To the most that the caller cannot take from root, or else to what it left. */
+static void raise_limit(__rlimit_resource_t resource) {
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+    if (setrlimit(resource, &limit) == 0 || getrlimit(resource, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(resource, &limit);
+}
+
+/* What a caller can leave us with changes nothing of what runs: its environment is not passed on,
+ * and what else is inherited is set here. */
+static int leave_caller_behind(void) {
+    const struct sigaction standard = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN};
+    sigset_t none;
+    int fd;
+
+    /* A file must not get the number of a standard stream, and our messages into it. */
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0 || close(fd) < 0)
+        return -errno;
+    (void)umask(077);
+    (void)alarm(0);
+    raise_limit(RLIMIT_FSIZE);
+    raise_limit(RLIMIT_CPU);
+    sigemptyset(&none);
+    if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || sigaction(SIGCHLD, &standard, NULL) < 0 ||
+        sigaction(SIGXFSZ, &ignore, NULL) < 0 || sigaction(SIGQUIT, &ignore, NULL) < 0)
+        return -errno;
+    return interrupt_catch();
+}
+
+int main(int argc, char **argv) {
+    struct settings settings = {
+        .etc = "/etc", .state = "/var/lib/aimee-os/etc", .run_directory = RUN_DIRECTORY};
+    int r = parse_options(argc, argv, &settings);
+
+    if (r != 0)
+        return r < 0 ? (fflush(stdout) == 0 ? EXIT_STATUS_DONE : EXIT_STATUS_FAILED) : r;
+    r = check_caller();
+    if (r != 0)
+        return r;
+    r = leave_caller_behind();
+    if (r < 0) {
+        log_error("cannot begin: %s", strerror(-r));
+        return EXIT_STATUS_FAILED;
+    }
+    secret_protect_memory();
+    return change_password(&settings);
+}
