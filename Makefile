@@ -97,6 +97,9 @@ $(BUILD)/factory-reset: $(call objects,factory-reset) $(COMMON) $(BUILD)/sources
 $(BUILD)/set-root-password: $(call objects,set-root-password) $(COMMON) $(BUILD)/sources
 	$(call link,$(STATIC_LINK),$(PACKAGES))
 
+$(BUILD)/aimee-os-generator: $(call objects,generator) $(COMMON) $(BUILD)/sources
+	$(call link,$(STATIC_LINK),$(PACKAGES))
+
 $(BUILD)/obj/common.a: $(call objects,common)
 $(BUILD)/obj/tested.a: $(call tested,obj)
 $(BUILD)/asan/tested.a: $(call tested,asan)
@@ -197,7 +200,8 @@ check-fuzz: $(FUZZERS)
 
 RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)" \
     FACTORY_RESET="$$(realpath $(BUILD)/factory-reset)" \
-    SET_ROOT_PASSWORD="$$(realpath $(BUILD)/set-root-password)"
+    SET_ROOT_PASSWORD="$$(realpath $(BUILD)/set-root-password)" \
+    GENERATOR="$$(realpath $(BUILD)/aimee-os-generator)"
 check-system: all
 	@$(RUN_ENVIRONMENT) tests/system/run $(SYSTEM_OPTIONS)
 
@@ -278,12 +282,11 @@ datarootdir ?= $(prefix)/share
 mandir ?= $(datarootdir)/man
 docdir ?= $(datarootdir)/doc/$(NAME)
 pkglibdir ?= $(prefix)/lib/aimee-os
+sysconfdir ?= $(if $(filter /usr,$(prefix)),,$(prefix))/etc
 INSTALL ?= install
 systemd = $(or $(shell $(PKG_CONFIG) --variable=$(1) systemd 2>/dev/null),$(prefix)/lib/$(2))
 SYSTEMDSYSTEMUNITDIR ?= $(call systemd,systemdsystemunitdir,systemd/system)
-SYSTEMDSYSTEMPRESETDIR ?= $(call systemd,systemdsystempresetdir,systemd/system-preset)
 SYSTEMDSYSTEMGENERATORDIR ?= $(call systemd,systemdsystemgeneratordir,systemd/system-generators)
-TMPFILESDIR ?= $(call systemd,tmpfilesdir,tmpfiles.d)
 
 # $(call put,MODE AND OTHER OPTIONS,FILES,FOLDER): of the files that there are.
 define put
@@ -291,14 +294,23 @@ define put
 	    $(INSTALL) -m $(1) $(2) '$(DESTDIR)$(3)')
 endef
 PROGRAM_MODE = 755 $(if $(STRIP),-s --strip-program='$(STRIP)')
+UNITS = $(wildcard units/*.service)
+DROP_INS = $(wildcard units/*.service.d)
 
 install: all
 	$(call put,$(PROGRAM_MODE),$(PROGRAMS:%=$(BUILD)/%),$(sbindir))
 	$(call put,$(PROGRAM_MODE),$(GENERATORS:%=$(BUILD)/%),$(SYSTEMDSYSTEMGENERATORDIR))
 	$(call put,644,$(wildcard init-storage/writable-etc),$(pkglibdir))
-	$(call put,644,$(wildcard units/*.service units/*.target units/*.mount),$(SYSTEMDSYSTEMUNITDIR))
-	$(call put,644,$(wildcard units/*.preset),$(SYSTEMDSYSTEMPRESETDIR))
-	$(call put,644,$(wildcard units/tmpfiles.d/*.conf),$(TMPFILESDIR))
+	$(call put,644,$(UNITS),$(SYSTEMDSYSTEMUNITDIR))
+	$(Q)sed -i 's,=/usr/sbin/,=$(sbindir)/,' \
+	    $(UNITS:units/%='$(DESTDIR)$(SYSTEMDSYSTEMUNITDIR)/%')
+	$(Q)$(INSTALL) -d '$(DESTDIR)$(SYSTEMDSYSTEMUNITDIR)/final.target.wants'
+	$(Q)ln -sf ../factory-reset.service '$(DESTDIR)$(SYSTEMDSYSTEMUNITDIR)/final.target.wants/'
+	$(Q)for folder in $(notdir $(DROP_INS)); do \
+	    $(INSTALL) -d '$(DESTDIR)$(SYSTEMDSYSTEMUNITDIR)'/$$folder && $(INSTALL) -m 644 \
+	        units/$$folder/*.conf '$(DESTDIR)$(SYSTEMDSYSTEMUNITDIR)'/$$folder || exit 1; \
+	done
+	$(call put,644,$(wildcard units/sshd_config.d/*.conf),$(sysconfdir)/ssh/sshd_config.d)
 	$(call put,644,$(wildcard man/*.5),$(mandir)/man5)
 	$(call put,644,$(wildcard man/*.7),$(mandir)/man7)
 	$(call put,644,$(wildcard man/*.8),$(mandir)/man8)

@@ -165,6 +165,7 @@ static int read_options(struct fstab_entry *entry) {
     }
     entry->has_subvolid = subvolid != NULL;
     entry->noauto = has_option(entry->options, "noauto");
+    entry->nofail = has_option(entry->options, "nofail");
     free(subvolid);
     return r;
 }

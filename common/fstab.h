@@ -14,7 +14,7 @@ struct fstab_entry {
     char *options;
     char *subvol;
     bool has_subvolid;
-    bool noauto;
+    bool noauto, nofail;
     char *nested;    /* x-init-storage.subvol= */
     char *nodatacow; /* x-init-storage.nodatacow= */
     char *locator;   /* x-init-storage.device= */

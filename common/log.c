@@ -5,14 +5,18 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "common/utf8.h"
 
 #define LINE_LIMIT 4096
+#define KERNEL_LINE_LIMIT 976 /* of a record of 1024 bytes, printk(9) */
 
 static pthread_mutex_t terminal_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool transient_shown;
+static int kernel_log = -1;
 
 void mask_control_characters(char *text) {
     unsigned char *c = (unsigned char *)text;
@@ -35,6 +39,20 @@ static void erase_transient(void) {
     transient_shown = false;
 }
 
+/* The kernel takes a line in one write, and none that is longer than that. */
+static void write_to_kernel(enum log_priority priority, const char *message) {
+    char line[KERNEL_LINE_LIMIT];
+    int length = snprintf(line, sizeof(line), "<%d>%s: %s", (int)priority,
+                          program_invocation_short_name, message);
+
+    if (length > 0)
+        (void)!write(kernel_log, line, strnlen(line, sizeof(line)));
+}
+
+void log_to_kernel(int fd) {
+    kernel_log = fd;
+}
+
 void log_line_list(enum log_priority priority, const char *format, va_list arguments) {
     int keep = errno;
     char message[LINE_LIMIT];
@@ -42,6 +60,11 @@ void log_line_list(enum log_priority priority, const char *format, va_list argum
     (void)vsnprintf(message, sizeof(message), format, arguments);
     mask_control_characters(message);
 
+    if (kernel_log >= 0) {
+        write_to_kernel(priority, message);
+        errno = keep;
+        return;
+    }
     pthread_mutex_lock(&terminal_lock);
     erase_transient();
     /* Set by systemd when standard error is the journal, which reads the priority from here. */

@@ -14,6 +14,10 @@ void log_line(enum log_priority priority, const char *format, ...)
 void log_line_list(enum log_priority priority, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
+/* From now on lines go to the kernel's log, an open /dev/kmsg, where nothing else is running yet.
+ */
+void log_to_kernel(int fd);
+
 #define log_error(...) log_line(LOG_PRIORITY_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_PRIORITY_WARNING, __VA_ARGS__)
 #define log_info(...) log_line(LOG_PRIORITY_INFO, __VA_ARGS__)

@@ -24,6 +24,19 @@ int volume_clone_image(const char *root) {
     return fd < 0 ? -errno : fd;
 }
 
+/* The kernel refuses a file system on a mount of itself, as a running system's /var is one. In our
+ * namespace that goes away. */
+static int mount_over(const char *device, const char *mount_point, unsigned long flags,
+                      const char *options) {
+    while (mount(device, mount_point, "btrfs", flags, options) < 0) {
+        if (errno != EBUSY)
+            return -errno;
+        if (umount2(mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+            return -EBUSY;
+    }
+    return 0;
+}
+
 int volume_mount(const char *device, const char *options, enum volume_mode mode,
                  const char *mount_point, struct volume *ret) {
     _cleanup_free_ char *data = NULL, *all = NULL;
@@ -38,8 +51,9 @@ int volume_mount(const char *device, const char *options, enum volume_mode mode,
         return -ENOMEM;
     if (mode != VOLUME_WRITABLE)
         flags |= MS_RDONLY;
-    if (mount(device, mount_point, "btrfs", flags | MS_NOATIME, all) < 0)
-        return -errno;
+    r = mount_over(device, mount_point, flags | MS_NOATIME, all);
+    if (r < 0)
+        return r;
     ret->top = open(mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (ret->top < 0)
         r = -errno;

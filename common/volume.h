@@ -20,7 +20,8 @@ int volume_clone_image(const char *root);
 enum volume_mode { VOLUME_READ_ONLY, VOLUME_READ_ONLY_NO_REPLAY, VOLUME_WRITABLE };
 
 /* Mounts device with the options of an fstab entry, as far as they are the file system's own.
- * mount_point, any directory, is covered for a moment in our namespace. Returns 0 or -errno. */
+ * mount_point, any directory, is covered for a moment in our namespace; a mount of the same file
+ * system that lies there goes away in it. Returns 0 or -errno. */
 int volume_mount(const char *device, const char *options, enum volume_mode mode,
                  const char *mount_point, struct volume *ret);
 

@@ -43,11 +43,11 @@ static void report_survey(struct session *session) {
             log_info("%s: is no subvolume, though one is wanted there; left as it is",
                      subvolume->path);
     }
-    for (size_t i = 0; i < session->list->count; i++) {
-        const struct etc_entry *entry = &session->list->entries[i];
+    for (size_t i = 0; i < session->etc->count; i++) {
+        const struct etc_copy *copy = &session->etc->copies[i];
 
-        if (entry->state == MEMBER_FAILED)
-            problem(&session->report->problems, "/etc/%s: %s", entry->path, entry->problem);
+        if (copy->state == MEMBER_FAILED)
+            problem(&session->report->problems, "/etc/%s: %s", copy->path, copy->problem);
     }
 }
 
@@ -68,9 +68,9 @@ static void give_up(struct session *session) {
         if (session->plan->subvolumes[i].state == MEMBER_MISSING)
             session->plan->subvolumes[i].state = MEMBER_FAILED;
     }
-    for (size_t i = 0; i < session->list->count; i++) {
-        if (session->list->entries[i].state == MEMBER_MISSING)
-            session->list->entries[i].state = MEMBER_FAILED;
+    for (size_t i = 0; i < session->etc->count; i++) {
+        if (session->etc->copies[i].state == MEMBER_MISSING)
+            session->etc->copies[i].state = MEMBER_FAILED;
     }
 }
 
@@ -119,7 +119,7 @@ static void make_missing(struct session *session) {
         changed = places_complete(session);
         etc_copies_add(session);
     }
-    if (r == -EINTR || etc_list_has(session->list, MEMBER_MISSING))
+    if (r == -EINTR || etc_plan_has(session->etc, MEMBER_MISSING))
         report_interrupt(session);
     give_up(session);
     r = staging_close(session);
@@ -130,7 +130,7 @@ static void make_missing(struct session *session) {
     session->report->seconds.commit = clock_lap(&start);
     if (session->report->action == ACTION_NOTHING &&
         (changed || plan_has(session->plan, MEMBER_CREATED) ||
-         etc_list_has(session->list, MEMBER_CREATED)))
+         etc_plan_has(session->etc, MEMBER_CREATED)))
         session->report->action = ACTION_COMPLETED;
 }
 
@@ -155,7 +155,7 @@ static int mount_patiently(struct session *session) {
 /* Mounts for writing, waits for a run that is at it, and looks again at what is missing. Returns
  * 1: there is something to make; 0: nothing; -errno after reporting. */
 static int look_again(struct session *session, struct survey *survey) {
-    bool missing = survey_misses(session->plan, session->list, survey);
+    bool missing = survey_misses(session->plan, session->etc, survey);
     int r = mount_patiently(session);
 
     if (r < 0 && !missing)
@@ -173,14 +173,14 @@ static int look_again(struct session *session, struct survey *survey) {
         r = lock_patiently(session->volume.top, LOCK_SECONDS);
     }
     if (r == 0)
-        r = survey_take(session->volume.top, session->plan, session->list, survey);
+        r = survey_take(session->volume.top, session->plan, session->etc, survey);
     if (r < 0) {
         problem(&session->report->problems, "%s: %s", session->device,
                 r == -ETIMEDOUT ? "another init-storage has held it for 60 s; try again"
                                 : strerror(-r));
         return r;
     }
-    return survey->staging_left || survey_misses(session->plan, session->list, survey);
+    return survey->staging_left || survey_misses(session->plan, session->etc, survey);
 }
 
 void complete_pretend(struct session *session) {
@@ -192,13 +192,13 @@ void complete_pretend(struct session *session) {
         log_info("%s: would be made for %s", subvolume->path, subvolume->target);
         subvolume->state = MEMBER_CREATED;
     }
-    for (size_t i = 0; i < session->list->count; i++) {
-        struct etc_entry *entry = &session->list->entries[i];
+    for (size_t i = 0; i < session->etc->count; i++) {
+        struct etc_copy *copy = &session->etc->copies[i];
 
-        if (entry->state != MEMBER_MISSING && entry->state != MEMBER_UNKNOWN)
+        if (copy->state != MEMBER_MISSING && copy->state != MEMBER_UNKNOWN)
             continue;
-        log_info("/etc/%s: its writable copy would be made", entry->path);
-        entry->state = MEMBER_CREATED;
+        log_info("/etc/%s: its writable copy would be made", copy->path);
+        copy->state = MEMBER_CREATED;
     }
 }
 
@@ -211,7 +211,7 @@ static int first_look(struct session *session, struct survey *survey) {
                 strerror(-r));
         return r;
     }
-    r = survey_take(session->volume.top, session->plan, session->list, survey);
+    r = survey_take(session->volume.top, session->plan, session->etc, survey);
     if (r < 0)
         problem(&session->report->problems, "%s: cannot look at its content: %s", session->device,
                 strerror(-r));
@@ -226,12 +226,12 @@ static int complete(struct session *session) {
         return r;
     if (session->dry_run) {
         report_survey(session);
-        if (survey_misses(session->plan, session->list, &survey))
+        if (survey_misses(session->plan, session->etc, &survey))
             session->report->action = ACTION_COMPLETED;
         complete_pretend(session);
         return 0;
     }
-    if (survey.staging_left || survey_misses(session->plan, session->list, &survey)) {
+    if (survey.staging_left || survey_misses(session->plan, session->etc, &survey)) {
         volume_unmount(&session->volume);
         r = look_again(session, &survey);
         if (r < 0)

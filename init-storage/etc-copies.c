@@ -64,30 +64,30 @@ static int make_parents(struct session *session, int folder, const char *path,
 }
 
 /* Copies an entry with its parents into folder. Returns 0 or -errno. */
-static int copy_entry(struct session *session, const struct etc_entry *entry, int folder,
+static int copy_entry(struct session *session, const struct etc_copy *copy, int folder,
                       struct copy_failure *failure) {
-    _cleanup_close_ int parent = make_parents(session, folder, entry->path, failure);
+    _cleanup_close_ int parent = make_parents(session, folder, copy->path, failure);
 
     struct stat st;
 
     if (parent < 0)
         return parent;
     /* The image may bring the copy along, in /var. */
-    if (fstatat(parent, strrchr(entry->path, '/') ? strrchr(entry->path, '/') + 1 : entry->path,
-                &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        (entry->directory ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+    if (fstatat(parent, strrchr(copy->path, '/') ? strrchr(copy->path, '/') + 1 : copy->path, &st,
+                AT_SYMLINK_NOFOLLOW) == 0 &&
+        (copy->directory ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
         return 0;
-    return copy_below(session, entry->path, COPY_OBJECT, parent, failure);
+    return copy_below(session, copy->path, COPY_OBJECT, parent, failure);
 }
 
-static void report_entry(struct session *session, struct etc_entry *entry, int error,
+static void report_entry(struct session *session, struct etc_copy *copy, int error,
                          const struct copy_failure *failure) {
     char name[PATH_MAX];
 
     if (error == -EINTR)
         return; /* it stays missing: that is how the caller knows */
-    entry->state = MEMBER_FAILED;
-    (void)snprintf(name, sizeof(name), "/etc/%s", entry->path);
+    copy->state = MEMBER_FAILED;
+    (void)snprintf(name, sizeof(name), "/etc/%s", copy->path);
     session_report_copy(session, name, error, failure);
 }
 
@@ -98,20 +98,20 @@ int etc_copies_stage(struct session *session) {
     if (!state || state->state != MEMBER_MISSING)
         return 0;
     folder = staging_open_inside(session, state);
-    for (size_t i = 0; i < session->list->count; i++) {
-        struct etc_entry *entry = &session->list->entries[i];
+    for (size_t i = 0; i < session->etc->count; i++) {
+        struct etc_copy *copy = &session->etc->copies[i];
         struct copy_failure failure = {0};
         int r = folder < 0 ? copy_fail(&failure, folder, STATE_TARGET, "opening")
-                           : copy_entry(session, entry, folder, &failure);
+                           : copy_entry(session, copy, folder, &failure);
 
         if (r == 0)
             continue;
-        report_entry(session, entry, r, &failure);
+        report_entry(session, copy, r, &failure);
         if (r == -EINTR)
             return r;
-        r = folder < 0 ? 0 : staging_remove(folder, entry->path);
+        r = folder < 0 ? 0 : staging_remove(folder, copy->path);
         if (r < 0)
-            log_warning("%s: cannot remove its unfinished copy: %s", entry->path, strerror(-r));
+            log_warning("%s: cannot remove its unfinished copy: %s", copy->path, strerror(-r));
     }
     return 0;
 }
@@ -154,7 +154,7 @@ static int rename_entry(int beside, int folder, const char *path) {
     return renameat2(from, name, to, name, RENAME_NOREPLACE) < 0 ? -errno : 0;
 }
 
-static int add_entry(struct session *session, struct etc_entry *entry, int folder,
+static int add_entry(struct session *session, struct etc_copy *copy, int folder,
                      struct copy_failure *failure) {
     _cleanup_close_ int beside = -1;
     int r = staging_is_ours(folder, STAGING_NAME) ? staging_remove(folder, STAGING_NAME) : 0;
@@ -164,14 +164,14 @@ static int add_entry(struct session *session, struct etc_entry *entry, int folde
         r = beside < 0 ? beside : 0;
     }
     if (r < 0)
-        return copy_fail(failure, r, entry->path, "making a folder for its copy");
-    r = copy_entry(session, entry, beside, failure);
+        return copy_fail(failure, r, copy->path, "making a folder for its copy");
+    r = copy_entry(session, copy, beside, failure);
     if (r < 0)
         return r;
     r = volume_sync(&session->volume);
     if (r == 0)
-        r = rename_entry(beside, folder, entry->path);
-    return r < 0 ? copy_fail(failure, r, entry->path, "giving its copy its name") : 0;
+        r = rename_entry(beside, folder, copy->path);
+    return r < 0 ? copy_fail(failure, r, copy->path, "giving its copy its name") : 0;
 }
 
 void etc_copies_add(struct session *session) {
@@ -182,27 +182,27 @@ void etc_copies_add(struct session *session) {
     bool staged = state && state->state == MEMBER_CREATED;
     int r;
 
-    if (folder < 0 && etc_list_has(session->list, MEMBER_MISSING))
+    if (folder < 0 && etc_plan_has(session->etc, MEMBER_MISSING))
         problem(&session->report->problems,
                 "writable-etc: no copies made, as there is no " STATE_TARGET " to keep them in");
-    for (size_t i = 0; i < session->list->count; i++) {
-        struct etc_entry *entry = &session->list->entries[i];
+    for (size_t i = 0; i < session->etc->count; i++) {
+        struct etc_copy *copy = &session->etc->copies[i];
         struct copy_failure failure = {0};
 
-        if (entry->state != MEMBER_MISSING)
+        if (copy->state != MEMBER_MISSING)
             continue;
         if (folder < 0) {
-            entry->state = MEMBER_FAILED;
+            copy->state = MEMBER_FAILED;
             continue;
         }
         r = 0;
         if (!staged)
-            r = interrupted() ? -EINTR : add_entry(session, entry, folder, &failure);
+            r = interrupted() ? -EINTR : add_entry(session, copy, folder, &failure);
         if (r < 0) {
-            report_entry(session, entry, r, &failure);
+            report_entry(session, copy, r, &failure);
             continue;
         }
-        entry->state = MEMBER_CREATED;
-        log_info("/etc/%s: its writable copy was made", entry->path);
+        copy->state = MEMBER_CREATED;
+        log_info("/etc/%s: its writable copy was made", copy->path);
     }
 }

@@ -6,16 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/layout.h"
+
 struct fstab;
 struct problems;
 
-/* The folder of ours at the top of the file system, and in the folder of writable-etc's copies. */
-#define STAGING_NAME ".init-storage"
 /* The final name of the subvolume of an entry without subvol=. */
 #define DEFAULT_NAME "@default"
-/* Where writable-etc's copies live on the running system, and the folder above, which is 0700. */
-#define STATE_PARENT "/var/lib/aimee-os"
-#define STATE_TARGET STATE_PARENT "/etc"
 
 /* Where something that is wanted stands. */
 enum member_state {

@@ -6,8 +6,8 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/run-file.h"
+#include "etc-plan.h"
 #include "plan.h"
-#include "writable-etc.h"
 
 #define REPORT_NAME "init-storage.json"
 
@@ -49,11 +49,11 @@ static void print_subvolumes(const struct plan *plan, FILE *stream) {
     }
 }
 
-static void print_etc_list(const struct etc_list *list, FILE *stream) {
-    for (size_t i = 0; list && i < list->count; i++) {
+static void print_copies(const struct etc_plan *etc, FILE *stream) {
+    for (size_t i = 0; etc && i < etc->count; i++) {
         fputs(i ? ",{\"path\":" : "{\"path\":", stream);
-        json_string(stream, list->entries[i].path);
-        fprintf(stream, ",\"action\":\"%s\"}", member_name(list->entries[i].state));
+        json_string(stream, etc->copies[i].path);
+        fprintf(stream, ",\"action\":\"%s\"}", member_name(etc->copies[i].state));
     }
 }
 
@@ -69,7 +69,7 @@ void report_print(const struct report *report, FILE *stream) {
     fputs(",\"subvolumes\":[", stream);
     print_subvolumes(report->plan, stream);
     fputs("],\"writable_etc\":[", stream);
-    print_etc_list(report->etc_list, stream);
+    print_copies(report->etc, stream);
     fprintf(stream,
             "],\"seconds\":{\"probe\":%.3f,\"mkfs\":%.3f,\"copy\":%.3f,\"commit\":%.3f,"
             "\"total\":%.3f},\"reset\":",

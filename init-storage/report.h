@@ -10,7 +10,7 @@
 #include "reset.h"
 
 struct plan;
-struct etc_list;
+struct etc_plan;
 
 enum report_action {
     ACTION_NOTHING,
@@ -29,8 +29,8 @@ struct report {
     char fsid[FSID_TEXT_SIZE]; /* "": none */
     struct problems problems;  /* the exit status, and what to say of it */
     struct reset_outcome reset;
-    const struct plan *plan;         /* not owned; NULL: none */
-    const struct etc_list *etc_list; /* not owned; NULL: none */
+    const struct plan *plan;    /* not owned; NULL: none */
+    const struct etc_plan *etc; /* not owned; NULL: none */
     struct {
         double probe, mkfs, copy, commit, total;
     } seconds;

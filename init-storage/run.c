@@ -13,6 +13,7 @@
 #include "common/fstab.h"
 #include "common/log.h"
 #include "common/path.h"
+#include "common/writable-etc.h"
 #include "complete.h"
 #include "prepare.h"
 #include "session.h"
@@ -24,6 +25,7 @@ struct run {
     struct fstab fstab;
     struct plan plan;
     struct etc_list list;
+    struct etc_plan etc;
     struct labels labels;
     char *root_path; /* absolute: a thread of the copy has another current directory */
     struct prepare prepare;
@@ -56,7 +58,9 @@ static int read_configuration(struct run *run) {
         return r;
     }
     r = read_fstab(run);
-    return r < 0 ? r : etc_list_read(run->root, &run->list, &run->report.problems);
+    if (r == 0)
+        r = etc_list_read(run->root, &run->list, &run->report.problems);
+    return r < 0 ? r : etc_plan_make(&run->list, &run->etc);
 }
 
 static bool lies_on_device(const struct run *run, const struct fstab_entry *entry) {
@@ -96,7 +100,7 @@ static int use_file_system(struct run *run) {
                               .mount_point = run->settings->mount_point,
                               .dry_run = run->settings->dry_run,
                               .plan = &run->plan,
-                              .list = &run->list,
+                              .etc = &run->etc,
                               .report = &run->report,
                               .progress = &run->progress,
                               .volume = VOLUME_NONE,
@@ -122,7 +126,7 @@ static int use_file_system(struct run *run) {
 }
 
 static void pretend_all(struct run *run) {
-    struct session session = {.plan = &run->plan, .list = &run->list};
+    struct session session = {.plan = &run->plan, .etc = &run->etc};
 
     complete_pretend(&session);
 }
@@ -171,7 +175,7 @@ static void finish(struct run *run, double start) {
     int r;
 
     report->plan = &run->plan;
-    report->etc_list = &run->list;
+    report->etc = &run->etc;
     report->seconds.total = clock_lap(&start);
     if (report->problems.status == EXIT_STATUS_FAILED && report->action == ACTION_NOTHING)
         report->action = ACTION_FAILED;
@@ -211,6 +215,7 @@ enum exit_status run(const struct settings *settings) {
     labels_close(&run.labels);
     device_close(&run.prepare.located.device);
     plan_free(&run.plan);
+    etc_plan_free(&run.etc);
     etc_list_free(&run.list);
     fstab_free(&run.fstab);
     report_free(&run.report);

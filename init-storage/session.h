@@ -4,10 +4,10 @@
 
 #include "common/volume.h"
 #include "copy.h"
+#include "etc-plan.h"
 #include "plan.h"
 #include "report.h"
 #include "survey.h"
-#include "writable-etc.h"
 
 /* The part of a run that works on the mounted file system: what the steps share. */
 struct session {
@@ -16,7 +16,7 @@ struct session {
     const char *mount_point; /* covered for a moment, in our namespace */
     bool dry_run;
     struct plan *plan;
-    struct etc_list *list;
+    struct etc_plan *etc;
     struct report *report;
     struct progress *progress;
     struct volume volume;

@@ -246,45 +246,45 @@ static int is_empty_directory(int top, const char *path) {
     return empty;
 }
 
-static int survey_etc_entry(int top, const char *state_path, struct etc_entry *entry) {
-    _cleanup_free_ char *path = path_join(state_path, entry->path);
+static int survey_copy(int top, const char *state_path, struct etc_copy *copy) {
+    _cleanup_free_ char *path = path_join(state_path, copy->path);
     enum found found = FOUND_NOTHING;
     int r = path ? find(top, path, &found) : -ENOMEM;
 
     if (r < 0)
         return r;
-    entry->state = MEMBER_FAILED;
+    copy->state = MEMBER_FAILED;
     if (found == FOUND_NOTHING)
-        entry->state = MEMBER_MISSING;
-    else if (entry->directory ? found == FOUND_DIRECTORY || found == FOUND_SUBVOLUME
-                              : found == FOUND_FILE)
-        entry->state = MEMBER_PRESENT;
-    else if (!entry->directory && found == FOUND_DIRECTORY) {
+        copy->state = MEMBER_MISSING;
+    else if (copy->directory ? found == FOUND_DIRECTORY || found == FOUND_SUBVOLUME
+                             : found == FOUND_FILE)
+        copy->state = MEMBER_PRESENT;
+    else if (!copy->directory && found == FOUND_DIRECTORY) {
         r = is_empty_directory(top, path);
         if (r < 0)
             return r;
         if (r == 1)
-            entry->state = MEMBER_MISSING;
-        entry->problem = "its copy is a directory that is not empty; rename it away";
+            copy->state = MEMBER_MISSING;
+        copy->problem = "its copy is a directory that is not empty; rename it away";
     } else {
-        entry->problem = "its copy is of another type; rename it away";
+        copy->problem = "its copy is of another type; rename it away";
     }
     return 0;
 }
 
-static int survey_etc(int top, const struct plan *plan, struct etc_list *list) {
+static int survey_etc(int top, const struct plan *plan, struct etc_plan *etc) {
     const struct subvolume *state = plan_at_target(plan, STATE_TARGET);
 
-    for (size_t i = 0; i < list->count; i++) {
-        struct etc_entry *entry = &list->entries[i];
+    for (size_t i = 0; i < etc->count; i++) {
+        struct etc_copy *copy = &etc->copies[i];
         int r;
 
-        entry->state = MEMBER_MISSING;
+        copy->state = MEMBER_MISSING;
         if (!state || state->state == MEMBER_FAILED) {
-            entry->state = MEMBER_FAILED;
-            entry->problem = "there is no " STATE_TARGET " to keep it in";
+            copy->state = MEMBER_FAILED;
+            copy->problem = "there is no " STATE_TARGET " to keep it in";
         } else if (state->state == MEMBER_PRESENT) {
-            r = survey_etc_entry(top, state->path, entry);
+            r = survey_copy(top, state->path, copy);
             if (r < 0)
                 return r;
         }
@@ -315,7 +315,7 @@ static bool survey_staging(int top, const struct plan *plan) {
     return false;
 }
 
-int survey_take(int top, struct plan *plan, struct etc_list *list, struct survey *ret) {
+int survey_take(int top, struct plan *plan, struct etc_plan *etc, struct survey *ret) {
     int r;
 
     *ret = (struct survey){0};
@@ -323,15 +323,15 @@ int survey_take(int top, struct plan *plan, struct etc_list *list, struct survey
     if (r == 0)
         r = survey_places(top, plan, &ret->places_missing);
     if (r == 0)
-        r = survey_etc(top, plan, list);
+        r = survey_etc(top, plan, etc);
     if (r == 0)
         ret->staging_left = survey_staging(top, plan);
     return r;
 }
 
-bool survey_misses(const struct plan *plan, const struct etc_list *list, const struct survey *s) {
+bool survey_misses(const struct plan *plan, const struct etc_plan *etc, const struct survey *s) {
     const struct subvolume *wanted = plan_default(plan);
 
     return s->places_missing || (wanted && wanted->needs_default) ||
-           plan_has(plan, MEMBER_MISSING) || etc_list_has(list, MEMBER_MISSING);
+           plan_has(plan, MEMBER_MISSING) || etc_plan_has(etc, MEMBER_MISSING);
 }

@@ -4,10 +4,10 @@
 
 #include <stdbool.h>
 
+#include "etc-plan.h"
 #include "plan.h"
-#include "writable-etc.h"
 
-/* What a look at a mounted file system says, besides the states in the plan and the list. */
+/* What a look at a mounted file system says, besides the states in the plans. */
 struct survey {
     bool staging_left;   /* an interrupted run left a folder */
     bool places_missing; /* a mount point or a NOCOW directory of a present subvolume */
@@ -15,10 +15,10 @@ struct survey {
 
 /* Compares what is wanted with what is there, below top, and sets the states. Changes nothing.
  * Returns 0 or -errno. */
-int survey_take(int top, struct plan *plan, struct etc_list *list, struct survey *ret);
+int survey_take(int top, struct plan *plan, struct etc_plan *etc, struct survey *ret);
 
 /* Whether anything has to be made. staging_left alone is not: it only has to be cleaned up. */
-bool survey_misses(const struct plan *plan, const struct etc_list *list, const struct survey *s);
+bool survey_misses(const struct plan *plan, const struct etc_plan *etc, const struct survey *s);
 
 /* A place of a present subvolume: its path below the top; NULL: not below one. Caller frees. */
 char *survey_place_path(const struct plan *plan, const struct place *place);

@@ -33,6 +33,19 @@ what_the_appliance_did_meanwhile_is_left_alone() {
 	assert_content top/home/user/new new
 }
 
+# By hand on the appliance: the kernel refuses a file system on a mount of itself.
+a_run_while_the_file_system_is_mounted_on_var_adds_what_is_missing() {
+	_filled_device
+	mount -t btrfs -o subvol=var "$disk" /var
+	mkdir -p tree/srv
+	echo 'PARTLABEL=data /srv btrfs subvol=srv 0 0' >>tree/etc/fstab
+	init tree "$disk"
+	assert_status 0
+	assert_json '[.subvolumes[] | select(.action == "created") | .path] == ["srv"]'
+	[[ -e /var/lib/app/data ]] || fail "/var has gone"
+	umount /var
+}
+
 a_missing_managed_entry_is_added_and_the_rest_left() {
 	_filled_device
 	change_top "$disk"

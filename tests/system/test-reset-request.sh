@@ -176,6 +176,17 @@ a_request_is_taken_while_the_file_system_is_in_use() {
 	assert_old "$disk"
 }
 
+# As on the appliance itself: the kernel refuses a file system on a mount of itself.
+a_request_is_stored_while_the_file_system_is_mounted_on_var() {
+	_system
+	mount -t btrfs -o subvol=var "$disk" /var
+	request "$disk"
+	! grep -q 'survive' stderr || fail "it was not stored"
+	[[ $(names_in /var) == *old-file* ]] || fail "/var has gone"
+	umount /var
+	[[ $(stored_request "$disk" | jq -r .fsid) == "$OLD_FSID" ]] || fail "nothing is stored"
+}
+
 # When it returned 0, a copy of what was on the medium then has the request.
 the_request_is_durable_when_the_command_returns() {
 	_system

@@ -11,9 +11,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "init-storage/plan.h"
+#include "init-storage/etc-plan.h"
 #include "init-storage/report.h"
-#include "init-storage/writable-etc.h"
 #include "unit.h"
 
 #define NAME "init-storage.json"
@@ -58,12 +57,12 @@ TEST(a_whole_report_is_one_object) {
         .fsid = "6b1d7a52-0c7e-4f0a-9f5e-3c2b1a908f70",
         .seconds = {.probe = 0.01, .mkfs = 0.1, .copy = 1.2345, .commit = 0.02, .total = 71.5}};
     struct plan plan = {.count = 3};
-    struct etc_list list = {.count = 2};
+    struct etc_plan etc = {.count = 2};
 
     plan.subvolumes = calloc(3, sizeof(*plan.subvolumes));
-    list.entries = calloc(2, sizeof(*list.entries));
+    etc.copies = calloc(2, sizeof(*etc.copies));
     assert_non_null(plan.subvolumes);
-    assert_non_null(list.entries);
+    assert_non_null(etc.copies);
     plan.subvolumes[0] = (struct subvolume){.path = copy("var"),
                                             .target = copy("/var"),
                                             .state = MEMBER_CREATED,
@@ -73,10 +72,10 @@ TEST(a_whole_report_is_one_object) {
         .path = copy("var/log"), .target = copy("/var/log"), .state = MEMBER_PRESENT};
     plan.subvolumes[2] = (struct subvolume){
         .path = copy("odd\"na\nme"), .target = copy("/\xff"), .state = MEMBER_FAILED};
-    list.entries[0] = (struct etc_entry){.path = copy("shadow"), .state = MEMBER_CREATED};
-    list.entries[1] = (struct etc_entry){.path = copy("ssh"), .state = MEMBER_PRESENT};
+    etc.copies[0] = (struct etc_copy){.path = "shadow", .state = MEMBER_CREATED};
+    etc.copies[1] = (struct etc_copy){.path = "ssh", .state = MEMBER_PRESENT};
     report.plan = &plan;
-    report.etc_list = &list;
+    report.etc = &etc;
     check_printed(
         &report,
         "{\"version\":1,\"state\":\"blank\",\"action\":\"formatted\",\"device\":\"/dev/vda2\","
@@ -92,7 +91,7 @@ TEST(a_whole_report_is_one_object) {
         "\"seconds\":{\"probe\":0.010,\"mkfs\":0.100,\"copy\":1.234,\"commit\":0.020,"
         "\"total\":71.500},\"reset\":null}\n");
     plan_free(&plan);
-    etc_list_free(&list);
+    etc_plan_free(&etc);
     report_free(&report);
 }
 

@@ -6,17 +6,16 @@
 #include <unistd.h>
 
 #include "init-storage/survey.h"
-#include "init-storage/writable-etc.h"
 #include "plan-fixture.h"
 
 /* The test's folder is the top of the file system. There are no subvolumes in it, which is all
  * that is not looked at here; and no entry without subvol=, as that asks btrfs for the default. */
 
-static struct etc_list list;
+static struct etc_plan etc;
 static struct survey survey;
 
 static void look(void) {
-    assert_int_equal(survey_take(unit_folder, &plan, &list, &survey), 0);
+    assert_int_equal(survey_take(unit_folder, &plan, &etc, &survey), 0);
 }
 
 static const struct subvolume *at(const char *target) {
@@ -42,7 +41,7 @@ TEST(on_an_empty_file_system_everything_is_missing) {
         assert_int_equal(plan.subvolumes[i].state, MEMBER_MISSING);
     assert_false(survey.staging_left);
     assert_false(survey.places_missing);
-    assert_true(survey_misses(&plan, &list, &survey));
+    assert_true(survey_misses(&plan, &etc, &survey));
     plan_release();
 }
 
@@ -193,47 +192,45 @@ static void put_copies(void) {
     assert_int_equal(mkfifoat(unit_folder, COPIES "/fifo", 0600), 0);
 }
 
-static void make_list(void) {
-    list.entries = calloc(COUNT(copies), sizeof(*list.entries));
-    assert_non_null(list.entries);
-    for (; list.count < COUNT(copies); list.count++) {
-        list.entries[list.count] = (struct etc_entry){.directory = copies[list.count].directory,
-                                                      .path = strdup(copies[list.count].path)};
-        assert_non_null(list.entries[list.count].path);
-    }
+static void plan_copies(void) {
+    etc.copies = calloc(COUNT(copies), sizeof(*etc.copies));
+    assert_non_null(etc.copies);
+    for (; etc.count < COUNT(copies); etc.count++)
+        etc.copies[etc.count] = (struct etc_copy){.directory = copies[etc.count].directory,
+                                                  .path = copies[etc.count].path};
 }
 
 TEST(copies_of_etc_are_there_or_missing_or_of_another_kind) {
     put_copies();
     plan_lines(VAR "\n");
-    make_list();
+    plan_copies();
     look();
     for (size_t i = 0; i < COUNT(copies); i++) {
-        const struct etc_entry *entry = &list.entries[i];
+        const struct etc_copy *copy = &etc.copies[i];
 
-        if (entry->state != copies[i].state)
-            fail_with("%s: %d", entry->path, entry->state);
-        if (entry->state == MEMBER_FAILED)
-            assert_non_null(entry->problem);
+        if (copy->state != copies[i].state)
+            fail_with("%s: %d", copy->path, copy->state);
+        if (copy->state == MEMBER_FAILED)
+            assert_non_null(copy->problem);
     }
-    etc_list_free(&list);
+    etc_plan_free(&etc);
     plan_release();
 }
 
 TEST(copies_are_missing_as_long_as_their_folder_is) {
     plan_lines(VAR "\n");
-    make_list();
+    plan_copies();
     look();
     for (size_t i = 0; i < COUNT(copies); i++)
-        assert_int_equal(list.entries[i].state, MEMBER_MISSING);
+        assert_int_equal(etc.copies[i].state, MEMBER_MISSING);
     plan_release();
 
     /* Nowhere to keep them. */
     plan_lines("LABEL=data /var btrfs subvolid=300\n");
     look();
     for (size_t i = 0; i < COUNT(copies); i++) {
-        assert_int_equal(list.entries[i].state, MEMBER_FAILED);
-        assert_non_null(list.entries[i].problem);
+        assert_int_equal(etc.copies[i].state, MEMBER_FAILED);
+        assert_non_null(etc.copies[i].problem);
     }
     plan_release();
 
@@ -241,8 +238,8 @@ TEST(copies_are_missing_as_long_as_their_folder_is) {
     plan_lines(VAR "\n");
     look();
     for (size_t i = 0; i < COUNT(copies); i++)
-        assert_int_equal(list.entries[i].state, MEMBER_FAILED);
-    etc_list_free(&list);
+        assert_int_equal(etc.copies[i].state, MEMBER_FAILED);
+    etc_plan_free(&etc);
     plan_release();
 }
 
@@ -282,8 +279,8 @@ TEST(looking_changes_nothing_and_twice_says_the_same) {
 
 TEST(what_has_to_be_made_is_told_from_what_only_has_to_be_cleaned_up) {
     struct survey nothing = {0}, staging = {.staging_left = true}, place = {.places_missing = true};
-    struct etc_entry entry = {.state = MEMBER_PRESENT};
-    struct etc_list one = {.entries = &entry, .count = 1};
+    struct etc_copy copy = {.state = MEMBER_PRESENT};
+    struct etc_plan one = {.copies = &copy, .count = 1};
 
     plan_lines("LABEL=data /var btrfs x-init-storage.subvol=\n");
     for (size_t i = 0; i < plan.count; i++)
@@ -291,9 +288,9 @@ TEST(what_has_to_be_made_is_told_from_what_only_has_to_be_cleaned_up) {
     assert_false(survey_misses(&plan, &one, &nothing));
     assert_false(survey_misses(&plan, &one, &staging));
     assert_true(survey_misses(&plan, &one, &place));
-    entry.state = MEMBER_MISSING;
+    copy.state = MEMBER_MISSING;
     assert_true(survey_misses(&plan, &one, &nothing));
-    entry.state = MEMBER_FAILED;
+    copy.state = MEMBER_FAILED;
     assert_false(survey_misses(&plan, &one, &nothing));
     plan_default(&plan)->needs_default = true;
     assert_true(survey_misses(&plan, &one, &nothing));

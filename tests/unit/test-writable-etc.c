@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "common/problems.h"
-#include "init-storage/writable-etc.h"
+#include "common/writable-etc.h"
 #include "unit.h"
 
 #define OURS "usr/lib/aimee-os/writable-etc"
@@ -57,8 +57,6 @@ static void check(const char *wanted) {
     for (size_t i = 0; i < list.count; i++) {
         fprintf(stream, "%c %s@%u\n", list.entries[i].directory ? 'd' : 'f', list.entries[i].path,
                 list.entries[i].line);
-        assert_int_equal(list.entries[i].state, MEMBER_UNKNOWN);
-        assert_null(list.entries[i].problem);
     }
     assert_int_equal(fclose(stream), 0);
     assert_string_equal(is, wanted);
@@ -353,17 +351,6 @@ TEST(names_that_only_begin_alike_do_not_cover_one_another) {
     release();
 }
 
-TEST(a_list_has_the_states_of_its_entries) {
-    make_image();
-    parse("f shadow\nd ssh\n");
-    assert_true(etc_list_has(&list, MEMBER_UNKNOWN));
-    assert_false(etc_list_has(&list, MEMBER_MISSING));
-    list.entries[1].state = MEMBER_MISSING;
-    assert_true(etc_list_has(&list, MEMBER_MISSING));
-    release();
-    assert_false(etc_list_has(&list, MEMBER_UNKNOWN));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(files_and_directories_are_read),
@@ -384,7 +371,6 @@ int main(void) {
         UNIT_TEST(an_entry_below_another_is_left_out_in_any_order),
         UNIT_TEST(of_a_chain_of_entries_the_uppermost_remains),
         UNIT_TEST(names_that_only_begin_alike_do_not_cover_one_another),
-        UNIT_TEST(a_list_has_the_states_of_its_entries),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

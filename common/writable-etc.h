@@ -2,9 +2,8 @@
 #ifndef WRITABLE_ETC_H
 #define WRITABLE_ETC_H
 
+#include <stdbool.h>
 #include <stddef.h>
-
-#include "plan.h"
 
 struct problems;
 
@@ -14,8 +13,6 @@ struct etc_entry {
     char *path;       /* relative to /etc */
     const char *list; /* the file that names it, and the line; for messages */
     unsigned line;
-    enum member_state state;
-    const char *problem; /* why it failed, when the survey found it so; a constant */
 };
 
 struct etc_list {
@@ -28,8 +25,6 @@ struct etc_list {
  * etc_list_free. */
 int etc_list_read(int root, struct etc_list *ret, struct problems *problems);
 void etc_list_free(struct etc_list *list);
-
-bool etc_list_has(const struct etc_list *list, enum member_state state);
 
 /* For tests: reads one list from memory. */
 int etc_list_parse(int root, const char *name, const char *text, size_t size, struct etc_list *list,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "writable-etc.h"
+#include "common/writable-etc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/layout.h"
 #include "common/path.h"
 #include "common/problems.h"
 
@@ -27,14 +28,6 @@ void etc_list_free(struct etc_list *list) {
         free(list->entries[i].path);
     free(list->entries);
     *list = (struct etc_list){0};
-}
-
-bool etc_list_has(const struct etc_list *list, enum member_state state) {
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->entries[i].state == state)
-            return true;
-    }
-    return false;
 }
 
 static const char *image_problem(int root, bool directory, const char *path) {
