@@ -4,7 +4,7 @@
 # make check       every test                     make check-quick  those of a minute or two
 # make lint        static checks                  make install      DESTDIR=, prefix=, ...
 # make dist        a tarball                      make clean        all but the built libmount
-# Parts of check: unit check-asan check-system check-build. Also: format distclean
+# Parts of check: unit check-asan check-system check-build check-powercut. Also: format distclean
 #
 # Overrides: BUILD= CC= CPPFLAGS= CFLAGS= LDFLAGS= CROSS_COMPILE= PKG_CONFIG= MKFS_BTRFS= V=1
 # LIBMOUNT_DIR= (prefix of a static libmount) or UTIL_LINUX_SRC= (sources to build it from)
@@ -79,7 +79,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
 objects = $(patsubst %.c,$(BUILD)/$(or $(2),obj)/%.o,$(wildcard $(1:%=%/*.c)))
 tested = $(filter-out %/main.o $(BUILD)/$(1)/tests/unit/test-%,$(call objects,$(FOLDERS) tests/unit,$(1)))
 
-.PHONY: all unit check-asan check-system check-build check check-quick demo lint
+.PHONY: all unit check-asan check-system check-build check-powercut check check-quick demo lint
 .PHONY: format install dist clean distclean FORCE
 all: $(PROGRAMS:%=$(BUILD)/%) $(GENERATORS:%=$(BUILD)/%)
 
@@ -104,6 +104,11 @@ $(BUILD)/obj/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/obj/tested.a
 	$(call link,-pie,cmocka $(PACKAGES))
 $(BUILD)/asan/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/tested.a
 	$(call link,-pie $(SANITIZE),cmocka $(PACKAGES))
+
+# What the power cuts are made with.
+POWERCUT = $(BUILD)/powercut-record $(BUILD)/powercut-write-back
+$(BUILD)/powercut-%: $(BUILD)/obj/tests/powercut/%.o
+	$(call link,-pie,fuse3)
 
 # ---- how to build ------------------------------------------------------------------------
 
@@ -169,7 +174,7 @@ define link
 	    $(LDFLAGS) $(UTIL_LINUX:%=-L%/lib) $$libs
 endef
 
--include $(wildcard $(BUILD)/*/*/*.d $(BUILD)/*/tests/unit/*.d)
+-include $(wildcard $(BUILD)/*/*/*.d $(BUILD)/*/tests/*/*.d)
 
 # ---- tests -------------------------------------------------------------------------------
 
@@ -187,6 +192,11 @@ RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)" \
 check-system: all
 	@$(RUN_ENVIRONMENT) tests/system/run $(SYSTEM_OPTIONS)
 
+# All states that are worth it take an hour; "check" has POWERCUT_OPTIONS=--quick.
+check-powercut: all $(POWERCUT)
+	@tests/powercut/test-harness --build=$(BUILD)
+	@$(RUN_ENVIRONMENT) tests/powercut/run --build=$(BUILD) $(POWERCUT_OPTIONS)
+
 check-build: all
 	@tests/build/run "$$(realpath $(BUILD))"
 
@@ -200,7 +210,8 @@ define run_each
 endef
 check:
 	@packaging/build-deps build test lint
-	$(call run_each,all lint unit check-asan check-system check-build)
+	$(call run_each,all lint unit check-asan check-system check-build \
+	    'check-powercut POWERCUT_OPTIONS=--quick')
 check-quick:
 	@packaging/build-deps build test
 	$(call run_each,all unit check-asan 'check-system SYSTEM_OPTIONS=--quick')
