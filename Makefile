@@ -192,7 +192,7 @@ RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)" \
 check-system: all
 	@$(RUN_ENVIRONMENT) tests/system/run $(SYSTEM_OPTIONS)
 
-# All states that are worth it take an hour; "check" has POWERCUT_OPTIONS=--quick.
+# All states take half an hour; "check" has POWERCUT_OPTIONS=--quick.
 check-powercut: all $(POWERCUT)
 	@tests/powercut/test-harness --build=$(BUILD)
 	@$(RUN_ENVIRONMENT) tests/powercut/run --build=$(BUILD) $(POWERCUT_OPTIONS)

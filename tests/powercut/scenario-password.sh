@@ -182,17 +182,17 @@ _input() {
 # The log is replayed by the first mount already; the second sees what that has left.
 judge() {
 	local found again
-	found=$(_mounted top defaults "$DEVICE" _look) || fail "$found"
-	again=$(_mounted top ro "$DEVICE" _look) || fail "$again"
+	found=$(_mounted top defaults "$DEVICE" _look) || fail "${found##* }"
+	again=$(_mounted top ro "$DEVICE" _look) || fail "${again##* }"
 	[[ $found == "$again" ]] || fail "$found and then $again"
-	[[ $(count_marks) == 0 || $found == new* ]] || fail "returned, yet lost"
+	! has_mark returned || [[ $found == new* ]] || fail "returned, yet lost"
 	echo "$found"
 }
 
 _look() {
-	local size
-	[[ $(stat -c '%a %u:%g' "$FILE") == "$ATTRIBUTES" ]] || fail "wrong attributes"
-	size=$(stat -c %s "$RECORDING/new")
+	local attributes size
+	{ read -r _ attributes; read -r size _; } < <(stat -c '%s %a %u:%g' "$FILE" "$RECORDING/new")
+	[[ $attributes == "$ATTRIBUTES" ]] || fail "wrong attributes"
 	if cmp --silent "$FILE" "$RECORDING/old"; then
 		echo old
 	elif cmp --silent "$FILE" "$RECORDING/new"; then

@@ -18,8 +18,8 @@ mark() {
 	echo "$1" >"$MARK"
 }
 
-count_marks() {
-	wc -w <<<"$MARKS"
+has_mark() {
+	[[ " $MARKS " == *" $1 "* ]]
 }
 
 # new_image SIZE MKFS [option...]: base.img
@@ -28,12 +28,20 @@ new_image() {
 	"${@:2}" base.img >/dev/null 2>&1
 }
 
-# mounted DIRECTORY TYPE OPTIONS DEVICE COMMAND...
+# mounted DIRECTORY TYPE OPTIONS DEVICE COMMAND...: COMMAND runs in a subshell, with errexit unless
+# the caller looks at the status. Whatever it does, nothing stays mounted: the next state has the
+# same fsid.
 mounted() {
-	local directory=$1 status=0
-	mkdir -p "$directory"
+	local directory=$1 status
+	[[ -d $directory ]] || mkdir "$directory"
 	mount -t "$2" -o "$3" "$4" "$directory" || fail "unmountable"
-	"${@:5}" || status=$?
+	set +e
+	(
+		set -e
+		"${@:5}"
+	)
+	status=$?
+	set -e
 	umount "$directory"
 	return "$status"
 }

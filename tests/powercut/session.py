@@ -39,7 +39,7 @@ class Session:
     def must(self, function, **variables):
         status, _, said = self.call(function, **variables)
         if status != 0:
-            raise RuntimeError(f"{self.title}: {function}: {said}")
+            raise RuntimeError(f"{function}: {said.rstrip()}")
 
     # ---- recording ------------------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class Session:
         content = recording.content_of(last, crash_states.whole(recording.epochs[last]))
         replayed = self._make_image(recording, content)
         if subprocess.run(["cmp", "--", image, replayed], check=False).returncode != 0:
-            raise RuntimeError(f"{self.title}: the log does not give the image that was written")
+            raise RuntimeError("the log does not give the image that was written")
         os.unlink(replayed)
         os.unlink(image)
 
@@ -96,15 +96,19 @@ class Session:
         start = time.monotonic()
         path = self._make_image(recording, recording.content_of(epoch, parts))
         with devices.attached(path) as device:
-            try:
-                status, word, said = self.call("judge", DEVICE=device, MARKS=" ".join(marks))
-            except subprocess.TimeoutExpired:
-                status, word, said = 1, "hang", f"no answer within {STATE_SECONDS} s"
+            status, word, said = self.call("judge", DEVICE=device, MARKS=" ".join(marks))
+            self._must_be_unmounted(device)
         verdict = "good" if status == 0 else "bad"
         if status != 0 and recording.tears_superblock(epoch, parts):
             verdict = "beyond"
         seconds = time.monotonic() - start
         return Outcome(crash_states.name_of(epoch, parts), kind, verdict, word, seconds), said
+
+    def _must_be_unmounted(self, device):
+        """The next state has the same fsid: btrfs would take it for what is still mounted."""
+        with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+            if any(f" {device} " in mount for mount in mounts):
+                raise RuntimeError("a state is still mounted")
 
     def replay(self):
         """Judges the chosen states, and returns all outcomes, those of earlier runs included."""
@@ -128,10 +132,14 @@ class Session:
     def replay_one(self, name):
         recording = crash_states.Recording(self.folder)
         epoch, parts = crash_states.parse_name(name)
+        kept = os.path.join(self.folder, "state.img")
+        path = self._make_image(recording, recording.content_of(epoch, parts))
+        with open(path, "rb") as made:
+            os.close(devices.copy_sparse(made.fileno(), kept))
         outcome, said = self.judge(recording,
                                    ("one", epoch, parts, recording.epochs[epoch].marks))
         print(said, end="")
-        print(f"{outcome.name}: {outcome.verdict}: {outcome.word}")
+        print(f"{outcome.name}: {outcome.verdict}: {outcome.word}; not yet mounted it is {kept}")
         return outcome.verdict == "bad"
 
 
