@@ -194,7 +194,7 @@ check-system: all
 
 # All states take half an hour; "check" has POWERCUT_OPTIONS=--quick.
 check-powercut: all $(POWERCUT)
-	@tests/powercut/test-harness --build=$(BUILD)
+	@unshare --mount --propagation private tests/powercut/test-harness --build=$(BUILD)
 	@$(RUN_ENVIRONMENT) tests/powercut/run --build=$(BUILD) $(POWERCUT_OPTIONS)
 
 check-build: all

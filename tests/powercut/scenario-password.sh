@@ -155,6 +155,8 @@ _write() {
 	local command=("$SET_ROOT_PASSWORD" --stdin)
 	[[ $WRITER == program ]] || command=("$BUILD/powercut-write-back" "$WRITER" "$FILE")
 	[[ ! $COMMIT ]] || command=(commit_after "${COMMIT%%[0-9]*}" "${COMMIT##*[a-z]}" "${FILE%/*}" "${command[@]}")
+	# This machine's own file must never be what is written.
+	cmp /etc/shadow "$RECORDING/old"
 	"${command[@]}" < <(_input)
 	mark returned
 	cp "$FILE" "$RECORDING/new"
