@@ -2,6 +2,7 @@
 #include "memory-fixture.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -63,11 +64,14 @@ bool memory_holds_marker(void) {
     assert_non_null(maps);
     assert_true(memory >= 0);
     while (!found && fgets(line, sizeof(line), maps)) {
-        size_t begin = 0, end = 0;
-        char access[5] = "";
+        char *rest = NULL;
+        size_t begin = strtoul(line, &rest, 16), end;
 
-        assert_int_equal(sscanf(line, "%zx-%zx %4s", &begin, &end, access), 3);
-        if (access[1] == 'w' && end - begin <= MAPPING_LIMIT)
+        assert_int_equal(*rest, '-');
+        end = strtoul(rest + 1, &rest, 16);
+        /* Behind it: " rw", if it can be written. */
+        assert_int_equal(*rest, ' ');
+        if (rest[2] == 'w' && end - begin <= MAPPING_LIMIT)
             found = mapping_holds_marker(memory, begin, end);
     }
     assert_int_equal(fclose(maps), 0);

@@ -19,7 +19,7 @@
 
 /* In memory of exactly that size, so that AddressSanitizer sees a read behind it. */
 static struct secret take(const void *bytes, size_t size) {
-    struct secret file = {.text = malloc(size), .size = size};
+    struct secret file = {.text = malloc(size ? size : 1), .size = size};
 
     assert_non_null(file.text);
     memcpy(file.text, bytes, size);
@@ -290,7 +290,8 @@ static struct secret make_large(const char *root, size_t size, char what) {
 
     assert_non_null(file.text);
     memset(file.text, what, size);
-    memcpy(file.text, root, strlen(root));
+    for (size_t i = 0; root[i]; i++)
+        file.text[i] = root[i];
     file.text[size - 1] = '\n';
     return file;
 }
