@@ -4,7 +4,8 @@
 # make check       every test                     make check-quick  those of a minute or two
 # make lint        static checks                  make install      DESTDIR=, prefix=, ...
 # make dist        a tarball                      make clean        all but the built libmount
-# Parts of check: unit check-asan check-system check-build. Also: format distclean
+# make vm          an appliance in QEMU, to log in to
+# Parts of check: unit check-asan check-system check-build check-vm. Also: format distclean
 #
 # Overrides: BUILD= CC= CPPFLAGS= CFLAGS= LDFLAGS= CROSS_COMPILE= PKG_CONFIG= MKFS_BTRFS= V=1
 # LIBMOUNT_DIR= (prefix of a static libmount) or UTIL_LINUX_SRC= (sources to build it from)
@@ -79,7 +80,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
 objects = $(patsubst %.c,$(BUILD)/$(or $(2),obj)/%.o,$(wildcard $(1:%=%/*.c)))
 tested = $(filter-out %/main.o $(BUILD)/$(1)/tests/unit/test-%,$(call objects,$(FOLDERS) tests/unit,$(1)))
 
-.PHONY: all unit check-asan check-system check-build check check-quick demo lint
+.PHONY: all unit check-asan check-system check-build check-vm check check-quick demo vm lint
 .PHONY: format install dist clean distclean FORCE
 all: $(PROGRAMS:%=$(BUILD)/%) $(GENERATORS:%=$(BUILD)/%)
 
@@ -194,6 +195,15 @@ check-system: all
 check-build: all
 	@tests/build/run "$$(realpath $(BUILD))"
 
+# Neither can use another make's jobs: the image is installed to by a make of its own.
+check-vm vm: export BUILD := $(abspath $(BUILD))
+check-vm: all
+	@packaging/build-deps vm
+	@tests/vm/run $(VM_OPTIONS)
+vm: all
+	@packaging/build-deps vm
+	@tests/vm/start
+
 # Everything that can run is run; what failed is said at the end.
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc))
 define run_each
@@ -203,8 +213,8 @@ define run_each
 	test -z "$$failed" || { echo "$@: FAILED:$$failed"; exit 1; }; echo "$@: all passed"
 endef
 check:
-	@packaging/build-deps build test lint
-	$(call run_each,all lint unit check-asan check-system check-build)
+	@packaging/build-deps build test lint vm
+	$(call run_each,all lint unit check-asan check-system check-build check-vm)
 check-quick:
 	@packaging/build-deps build test
 	$(call run_each,all unit check-asan 'check-system SYSTEM_OPTIONS=--quick')
@@ -300,7 +310,7 @@ install: all
 	$(call put,644,$(wildcard man/*.5),$(mandir)/man5)
 	$(call put,644,$(wildcard man/*.7),$(mandir)/man7)
 	$(call put,644,$(wildcard man/*.8),$(mandir)/man8)
-	$(call put,644,$(wildcard README.md NEWS LICENSE),$(docdir))
+	$(call put,644,$(wildcard README.md NEWS LICENSE docs/*.md),$(docdir))
 
 # ---- tarball and tidying up --------------------------------------------------------------
 

@@ -12,8 +12,8 @@
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SYSTEM=$HERE/../system
 PORT=2222
-VM_TIMEOUT=${VM_TIMEOUT:-180}
-SHIPPED_PASSWORD=shipped
+VM_TIMEOUT=${VM_TIMEOUT:-300}
+export SHIPPED_PASSWORD=shipped
 SSH_OPTIONS=(-p "$PORT" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR
 	-o ConnectTimeout=10 -o ServerAliveInterval=15)
 
@@ -57,7 +57,7 @@ skip() {
 show_console() {
 	[[ -e serial.log ]] || return 0
 	echo "the end of the console:"
-	tail -n "${1:-30}" serial.log | tr -d '\r' | sed 's/^/    > /'
+	tail -n 30 serial.log | tr -d '\r' | sed 's/^/    > /'
 }
 
 # --- the machine ------------------------------------------------------------------------
@@ -96,10 +96,11 @@ boot() {
 	machine "$VM/$variant.squashfs" disk.img "$PORT" -no-reboot -serial file:serial.log "$@" \
 		</dev/null >qemu.log 2>&1 &
 	echo $! >qemu.pid
+	disown
 	echo "boot of $variant"
 }
 
-# What it does not know of stays behind, like the master of ssh's connection.
+# Once the machine is off nothing that was known of the guest holds.
 forget_guest() {
 	rm -f settled qemu.pid
 	[[ ! -e ssh.pid ]] || { kill "$(<ssh.pid)" 2>/dev/null || :; rm -f ssh.pid; }
@@ -109,7 +110,7 @@ forget_guest() {
 machine_is_off() { ! is_running; }
 
 wait_for_end() {
-	wait_until "${1:-90}" "the machine to switch off" machine_is_off
+	wait_until "$VM_TIMEOUT" "the machine to switch off" machine_is_off
 	forget_guest
 }
 
@@ -127,9 +128,8 @@ console_has_or_ended() {
 	console_has "$1" || ! is_running
 }
 
-# wait_for_console PATTERN [SECONDS]
 wait_for_console() {
-	wait_until "${2:-$VM_TIMEOUT}" "the console to say \"$1\"" console_has_or_ended "$1"
+	wait_until "$VM_TIMEOUT" "the console to say \"$1\"" console_has_or_ended "$1"
 	console_has "$1" || fail "the machine ended before the console said \"$1\": $(cat qemu.log)"
 }
 
@@ -157,7 +157,9 @@ dialogue() {
 	/usr/bin/python3 -I -S "$HERE/dialogue" "$@"
 }
 
+# The guest's shell computes the number, so that what is typed does not show it.
 password_login() {
+	# shellcheck disable=SC2016
 	dialogue 'password:' "$1" -- ssh "${SSH_OPTIONS[@]}" -o PubkeyAuthentication=no \
 		-o NumberOfPasswordPrompts=1 root@127.0.0.1 'echo logged in by $((6 * 7))'
 }
@@ -180,7 +182,7 @@ connect() {
 # The login prompt and ssh come at about the same time.
 wait_for_ssh() {
 	wait_for_console 'login: '
-	wait_until 60 "ssh to answer" connect
+	wait_until "$VM_TIMEOUT" "ssh to answer" connect
 	is_running || fail "the machine ended before ssh answered: $(cat qemu.log)"
 }
 

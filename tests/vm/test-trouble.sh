@@ -42,14 +42,17 @@ a_curious_admin_may_restart_init_storage() {
 a_full_data_partition_leaves_the_system_up() {
 	running_appliance
 	in_guest <<-'END'
-	head -c 3G /dev/zero 2>/dev/null | openssl enc -aes-128-ctr -pass pass:x -nosalt 2>/dev/null >/home/user/filler || :
+	mkdir /home/user/filler
+	for size in 1G 256M 64M 16M 4M 1M; do
+		while fallocate -l "$size" "/home/user/filler/$((++count))" 2>/dev/null; do :; done
+	done
 	sync
 	END
 	restart newer
 	_assert_up_but_for $'init-storage.service\nsrv.mount'
 	_assert_mounted
 	assert_console 'srv: not made'
-	guest rm /home/user/filler
+	guest rm -r /home/user/filler
 	restart newer
 	assert_healthy
 }
