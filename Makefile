@@ -5,7 +5,7 @@
 # make lint        static checks                  make install      DESTDIR=, prefix=, ...
 # make dist        a tarball                      make clean        all but the built libmount
 # make vm          an appliance in QEMU, to log in to
-# Parts of check: unit check-asan check-system check-build check-vm. Also: format distclean
+# Parts of check: unit check-asan check-fuzz check-system check-build check-vm. Also: fuzz format distclean
 #
 # Overrides: BUILD= CC= CPPFLAGS= CFLAGS= LDFLAGS= CROSS_COMPILE= PKG_CONFIG= MKFS_BTRFS= V=1
 # LIBMOUNT_DIR= (prefix of a static libmount) or UTIL_LINUX_SRC= (sources to build it from)
@@ -76,11 +76,13 @@ PACKAGES = mount blkid uuid libbtrfsutil libselinux libsodium libxxhash
 PROGRAMS = $(filter init-storage factory-reset set-root-password,$(FOLDERS))
 GENERATORS = $(patsubst generator,aimee-os-generator,$(filter generator,$(FOLDERS)))
 UNIT_TESTS = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
+FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 
 objects = $(patsubst %.c,$(BUILD)/$(or $(2),obj)/%.o,$(wildcard $(1:%=%/*.c)))
 tested = $(filter-out %/main.o $(BUILD)/$(1)/tests/unit/test-%,$(call objects,$(FOLDERS) tests/unit,$(1)))
 
-.PHONY: all unit check-asan check-system check-build check-vm check check-quick demo vm lint
+.PHONY: all unit check-asan fuzz check-fuzz check-system check-build check-vm check check-quick demo
+.PHONY: vm lint
 .PHONY: format install dist clean distclean FORCE
 all: $(PROGRAMS:%=$(BUILD)/%) $(GENERATORS:%=$(BUILD)/%)
 
@@ -108,6 +110,12 @@ $(BUILD)/obj/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/obj/tested.a
 	$(call link,-pie,cmocka $(PACKAGES))
 $(BUILD)/asan/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/tested.a
 	$(call link,-pie $(SANITIZE),cmocka $(PACKAGES))
+
+# libFuzzer is clang's, whatever the compiler of the rest is.
+$(BUILD)/fuzz/tested.a: $(filter-out %/main.o,$(call objects,$(FOLDERS),fuzz))
+$(BUILD)/fuzz/fuzz-%: private CC = $(CLANG)
+$(BUILD)/fuzz/fuzz-%: $(BUILD)/fuzz/tests/fuzz/fuzz-%.o $(BUILD)/fuzz/tested.a
+	$(call link,-pie $(SANITIZE) -fsanitize=fuzzer,$(PACKAGES))
 
 # ---- how to build ------------------------------------------------------------------------
 
@@ -156,6 +164,8 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
 	$(call compile,$(CC) $(MODE) $(HARDENING) $(EXTRA_WARNINGS))
 $(BUILD)/asan/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
 	$(call compile,$(CC) $(MODE) $(SANITIZE))
+$(BUILD)/fuzz/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
+	$(call compile,$(CLANG) $(MODE) $(SANITIZE) -fsanitize=fuzzer-no-link)
 
 $(BUILD)/%.a: $(BUILD)/sources
 	@echo '  AR      $@'
@@ -173,7 +183,7 @@ define link
 	    $(LDFLAGS) $(UTIL_LINUX:%=-L%/lib) $$libs
 endef
 
--include $(wildcard $(BUILD)/*/*/*.d $(BUILD)/*/tests/unit/*.d)
+-include $(wildcard $(BUILD)/*/*/*.d $(BUILD)/*/tests/*/*.d)
 
 # ---- tests -------------------------------------------------------------------------------
 
@@ -184,6 +194,11 @@ check-asan: export ASAN_OPTIONS = detect_leaks=1:strict_string_checks=1:detect_s
 check-asan: export UBSAN_OPTIONS = print_stacktrace=1
 check-asan: $(UNIT_TESTS:%=$(BUILD)/asan/unit/%)
 	@tests/unit/run asan $^
+
+FUZZ_SECONDS = 20
+fuzz: $(FUZZERS)
+check-fuzz: $(FUZZERS)
+	@tests/fuzz/run $(FUZZ_SECONDS) $(realpath $^)
 
 RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)" \
     FACTORY_RESET="$$(realpath $(BUILD)/factory-reset)" \
@@ -214,7 +229,7 @@ define run_each
 endef
 check:
 	@packaging/build-deps build test lint vm
-	$(call run_each,all lint unit check-asan check-system check-build check-vm)
+	$(call run_each,all lint unit check-asan check-fuzz check-system check-build check-vm)
 check-quick:
 	@packaging/build-deps build test
 	$(call run_each,all unit check-asan 'check-system SYSTEM_OPTIONS=--quick')

@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 
 #define LABEL_XATTR "security.selinux"
+#define ACL_XATTR "system.posix_acl_access"
 
 /* Of xattr(7): XATTR_LIST_MAX and XATTR_SIZE_MAX. */
 #define LIST_LIMIT 65536
@@ -27,17 +28,27 @@ static int copy_xattr(int from, int to, const char *name) {
     return fsetxattr(to, name, value, (size_t)size, 0) < 0 ? -errno : 0;
 }
 
+/* A new file gets its folder's default ACL, and those in it could read what the mode lets the
+ * group read. */
+static int remove_acl(int fd) {
+    if (fremovexattr(fd, ACL_XATTR) < 0 && errno != ENODATA && errno != EOPNOTSUPP)
+        return -errno;
+    return 0;
+}
+
 static int copy_xattrs(int from, int to) {
+    int r = remove_acl(to);
     _cleanup_free_ char *names = malloc(LIST_LIMIT);
     ssize_t size = names ? flistxattr(from, names, LIST_LIMIT) : -1;
 
+    if (r < 0)
+        return r;
     if (!names)
         return -ENOMEM;
     if (size < 0)
         return errno == EOPNOTSUPP ? 0 : -errno;
     for (const char *name = names; name < names + size; name += strlen(name) + 1) {
-        int r = copy_xattr(from, to, name);
-
+        r = copy_xattr(from, to, name);
         if (r < 0 && r != -ENODATA)
             return r;
     }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmount/libmount.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -25,7 +26,8 @@ static void free_iterator(struct libmnt_iter **iterator) {
 }
 
 /* Of two mounts on one place the upper one's parent is the lower one; and what another mount at
- * /etc covers has that one's parent. So the children of a mount are what can be seen on it. */
+ * /etc covers has that one's parent. So the children of a mount are what can be seen on it, but for
+ * those below another child. */
 static int mount_id(const char *directory, int *ret) {
     struct statx details;
 
@@ -37,26 +39,18 @@ static int mount_id(const char *directory, int *ret) {
     return 0;
 }
 
-static int take(struct carried *carried, const char *target, const char *path) {
+static int remember(struct carried *carried, const char *path) {
     struct carried_mount *grown =
         reallocarray(carried->mounts, carried->count + 1, sizeof(*carried->mounts));
-    struct carried_mount *mount;
 
     if (!grown)
         return -ENOMEM;
     carried->mounts = grown;
-    mount = &grown[carried->count];
-    mount->tree = open_tree(AT_FDCWD, target,
-                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
-                                AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
-    if (mount->tree < 0)
-        return -errno;
-    carried->count++;
-    mount->path = strdup(path);
-    return mount->path ? 0 : -ENOMEM;
+    grown[carried->count] = (struct carried_mount){.tree = -1, .path = strdup(path)};
+    return grown[carried->count++].path ? 0 : -ENOMEM;
 }
 
-int carried_take(struct carried *ret, const char *directory) {
+static int find_children(struct carried *carried, const char *directory) {
     struct libmnt_table *table __attribute__((cleanup(free_table))) = NULL;
     struct libmnt_iter *iterator __attribute__((cleanup(free_iterator))) = NULL;
     struct libmnt_fs *fs;
@@ -74,16 +68,47 @@ int carried_take(struct carried *ret, const char *directory) {
 
         if (mnt_fs_get_parent_id(fs) != id || !path || *path == '\0')
             continue;
-        r = take(ret, target, path);
+        r = remember(carried, path);
         if (r < 0)
             return r;
     }
     return r < 0 ? r : 0;
 }
 
+static bool is_covered(const struct carried *carried, const char *path) {
+    for (size_t i = 0; i < carried->count; i++) {
+        const char *below = path_below(path, carried->mounts[i].path);
+
+        if (below && *below)
+            return true;
+    }
+    return false;
+}
+
+static int clone_tree(struct carried_mount *mount, const char *directory) {
+    _cleanup_free_ char *target = path_join(directory, mount->path);
+
+    if (!target)
+        return -ENOMEM;
+    mount->tree = open_tree(AT_FDCWD, target,
+                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+                                AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+    return mount->tree < 0 ? -errno : 0;
+}
+
+int carried_take(struct carried *ret, const char *directory) {
+    int r = find_children(ret, directory);
+
+    for (size_t i = 0; i < ret->count && r == 0; i++) {
+        if (!is_covered(ret, ret->mounts[i].path))
+            r = clone_tree(&ret->mounts[i], directory);
+    }
+    return r;
+}
+
 void carried_drop(struct carried *carried, const char *path) {
     for (size_t i = 0; i < carried->count; i++) {
-        if (carried->mounts[i].path && strcmp(carried->mounts[i].path, path) == 0)
+        if (strcmp(carried->mounts[i].path, path) == 0)
             close_fd(&carried->mounts[i].tree);
     }
 }

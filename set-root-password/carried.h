@@ -7,7 +7,7 @@
 /* The mounts that lie on a directory's mount, below that directory: clones of each, with what is
  * mounted on top of and below it. */
 struct carried_mount {
-    int tree;   /* of open_tree(2) */
+    int tree;   /* of open_tree(2); -1: not to be seen, or not to be carried over */
     char *path; /* relative to the directory */
 };
 

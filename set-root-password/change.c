@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/interrupt.h"
 #include "common/log.h"
 #include "common/run-file.h"
 #include "passwd.h"
@@ -36,11 +37,20 @@ static int take_password(struct change *change) {
 
     if (!change->settings->from_stdin)
         return 0;
-    r = password_read(STDIN_FILENO, &change->password, &wrong);
+    /* A signal that came before is in the flag, a later one ends us: none leaves us waiting. */
+    r = interrupt_release();
+    if (r == 0)
+        r = password_read(STDIN_FILENO, &change->password, &wrong);
+    if (r == 0)
+        r = interrupt_catch();
     if (r == -EINVAL && wrong)
         log_error("standard input: %s; root's password was not changed", wrong);
+    else if (r == -EINTR)
+        problem(&change->problems, "stopped by a signal; root's password was not changed");
     else if (r < 0)
-        problem(&change->problems, "standard input: cannot read the password: %s", strerror(-r));
+        problem(&change->problems,
+                "standard input: cannot read the password: %s; root's password was not changed",
+                strerror(-r));
     return r;
 }
 
@@ -60,7 +70,9 @@ static int lock(struct change *change) {
         problem(&change->problems,
                 "another set-root-password is running; root's password was not changed, try again");
     else if (r < 0)
-        problem(&change->problems, "%s/" LOCK_NAME ": cannot lock: %s", directory, strerror(-r));
+        problem(&change->problems,
+                "%s/" LOCK_NAME ": cannot lock: %s; root's password was not changed", directory,
+                strerror(-r));
     return r;
 }
 

@@ -152,7 +152,7 @@ static int open_live(const struct settings *settings, struct live *live, bool on
     }
     if (r < 0) {
         problem(problems, "%s/%s: cannot be looked at: %s; not changed", settings->etc, live->name,
-                r == -ENOSYS ? "Linux 5.8 is needed" : strerror(-r));
+                r == -ENOSYS ? "Linux 5.9 is needed" : strerror(-r));
         return r;
     }
     r = mounted ? open_bound(settings, live, &st, problems)

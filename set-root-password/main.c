@@ -4,8 +4,8 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,8 +28,9 @@ static const char usage[] =
     "Exit status: 0 changed, 1 not changed, 2 wrong usage or no password.\n"
     "See set-root-password(8).\n";
 
-static int wrong_usage(const char *message, const char *what) {
-    log_error("%s%s; see set-root-password --help", message, what);
+/* Somebody may have put a password there: it is not shown once more. */
+static int wrong_usage(const char *message) {
+    log_error("%s; see set-root-password --help", message);
     return EXIT_STATUS_USAGE;
 }
 
@@ -54,22 +55,21 @@ static int parse_options(int count, char **arguments, struct settings *settings)
             puts("set-root-password " VERSION);
             return -1;
         default:
-            return wrong_usage("unknown option ", arguments[optind - 1]);
+            return wrong_usage("there is an unknown option");
         }
     }
-    /* A password on the command line could be seen by everybody; do not show it once more. */
-    return optind < count ? wrong_usage("it takes no argument", "") : 0;
+    return optind < count ? wrong_usage("it takes no argument") : 0;
 }
 
-/* Privileges that somebody else's bit gives are not root's own. */
+/* Privileges that a bit or attribute of the program file gives are not root's own. (AT_SECURE tells
+ * of those, too, but also of each change of the SELinux domain.) */
 static int check_caller(void) {
-    if (getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid()) {
-        log_error("must not be set-user-ID, set-group-ID or have capabilities of its own; remove "
-                  "those from the program");
-        return EXIT_STATUS_FAILED;
-    }
     if (getuid() != 0) {
         log_error("only root can do this");
+        return EXIT_STATUS_FAILED;
+    }
+    if (geteuid() != 0 || getgid() != getegid()) {
+        log_error("must not be set-user-ID or set-group-ID; remove that from the program");
         return EXIT_STATUS_FAILED;
     }
     return 0;
@@ -94,9 +94,9 @@ static int leave_caller_behind(void) {
 
     /* A file must not get the number of a standard stream, and our messages into it. */
     do {
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        fd = open("/dev/null", O_RDWR); /* for passwd, too */
     } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd < 0 || close(fd) < 0)
+    if (fd < 0 || close(fd) < 0 || clearenv() != 0)
         return -errno;
     (void)umask(077);
     (void)alarm(0);
@@ -114,8 +114,12 @@ int main(int argc, char **argv) {
         .etc = "/etc", .state = "/var/lib/aimee-os/etc", .run_directory = RUN_DIRECTORY};
     int r = parse_options(argc, argv, &settings);
 
+    if (r < 0 && fflush(stdout) != 0) {
+        log_error("standard output: %s", strerror(errno));
+        return EXIT_STATUS_FAILED;
+    }
     if (r != 0)
-        return r < 0 ? (fflush(stdout) == 0 ? EXIT_STATUS_DONE : EXIT_STATUS_FAILED) : r;
+        return r < 0 ? EXIT_STATUS_DONE : r;
     r = check_caller();
     if (r != 0)
         return r;

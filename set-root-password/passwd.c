@@ -27,10 +27,9 @@
 
 /* What the two inside have to say; in memory that all three share. */
 struct outcome {
-    bool ran;         /* passwd was executed, or is about to be */
     const char *step; /* what failed; a constant, at the same address in all three */
     int error;        /* -errno of it */
-    int status;       /* of passwd, as of wait(2); -1: it did not end */
+    int status;       /* of passwd, as of wait(2), once it has ended */
 };
 
 struct job {
@@ -48,8 +47,10 @@ struct job {
 static void reset_signals(const sigset_t *mask) {
     const struct sigaction standard = {.sa_handler = SIG_DFL};
 
-    for (int number = 1; number < NSIG; number++)
-        (void)sigaction(number, &standard, NULL); /* SIGKILL and SIGSTOP cannot be set */
+    for (int number = 1; number < NSIG; number++) {
+        if (number != SIGTSTP) /* see start_and_wait() */
+            (void)sigaction(number, &standard, NULL);
+    }
     (void)sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
@@ -61,11 +62,9 @@ static void __attribute__((noreturn)) execute(const struct job *job, int input) 
     char *const environment[] = {path, locale, NULL};
 
     reset_signals(&job->mask);
-    job->outcome->ran = true;
     if ((!job->password || dup2(input, STDIN_FILENO) >= 0) &&
         close_range(STDERR_FILENO + 1, ~0U, 0) == 0)
         (void)execve(arguments[0], arguments, environment);
-    job->outcome->ran = false;
     job->outcome->step = job->password ? "running " CHPASSWD : "running " PASSWD;
     job->outcome->error = -errno;
     _exit(NOT_RUN);
@@ -152,8 +151,12 @@ static struct terminal terminal_save(void) {
 }
 
 static void terminal_restore(const struct terminal *terminal) {
-    if (terminal->there && tcsetattr(STDIN_FILENO, TCSANOW, &terminal->modes) == 0)
-        (void)write_all(STDERR_FILENO, "\n", 1); /* the question's line is not ended either */
+    /* From the background it would stop us; and there it was not passwd who changed it. */
+    if (!terminal->there || tcgetpgrp(STDIN_FILENO) != getpgrp())
+        return;
+    /* With what was typed so far: half a password is nothing for the shell. */
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal->modes);
+    (void)write_all(STDERR_FILENO, "\n", 1); /* the question's line is not ended either */
 }
 
 /* Waits for the keeper's end; a signal that asks us to stop ends it. */
@@ -179,7 +182,10 @@ static int wait_for(pid_t keeper, const sigset_t *mask) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ECHILD;
 }
 
+/* Ctrl-Z would stop us while passwd goes on to read: what is typed to the shell then would become
+ * the password. So it stops nobody. */
 static int start_and_wait(struct job *job) {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t stoppers;
     pid_t keeper;
     int r;
@@ -190,7 +196,7 @@ static int start_and_wait(struct job *job) {
     sigaddset(&stoppers, SIGTERM);
     sigaddset(&stoppers, SIGHUP);
     job->parent = pidfd_open(getpid(), 0);
-    if (job->parent < 0 || unshare(CLONE_NEWPID) < 0 ||
+    if (job->parent < 0 || unshare(CLONE_NEWPID) < 0 || sigaction(SIGTSTP, &ignore, NULL) < 0 ||
         sigprocmask(SIG_BLOCK, &stoppers, &job->mask) < 0)
         return -errno;
     keeper = fork();

@@ -13,9 +13,12 @@
 
 static int read_all(int fd, struct secret *secret) {
     while (secret->size < ROOM) {
-        ssize_t n = read(fd, secret->text + secret->size, ROOM - secret->size);
+        ssize_t n;
 
-        if (n < 0 && errno == EINTR && !interrupted())
+        if (interrupted())
+            return -EINTR;
+        n = read(fd, secret->text + secret->size, ROOM - secret->size);
+        if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return -errno;
@@ -40,6 +43,9 @@ static const char *find_wrong(struct secret *line) {
         return "the password is empty";
     if (memchr(line->text, '\0', line->size))
         return "there is a NUL in the password";
+    /* Of a file with another system's line ends: nobody could type it. */
+    if (line->text[line->size - 1] == '\r')
+        return "the line ends with a carriage return";
     return line->size > PASSWORD_LIMIT ? "the password is longer than 511 bytes" : NULL;
 }
 

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "attributes.h"
@@ -26,21 +25,21 @@
  * So the blocks of a nameless file are cloned into the live inode (FICLONE). What must be so for
  * btrfs to do that in one transaction, and for a reader not to see half of it:
  *
- * - the nameless file covers the live one to its end, rounded up to whole blocks: a clone leaves
- *   what lies behind it. Hence the empty lines; shadow(5)'s readers skip them, and they are cut
- *   off afterwards;
- * - it has two blocks at least: a single one can become an inline extent in the metadata, and those
- *   are cloned by copying;
- * - it is one extent: each is cloned in a transaction of its own. What is compressed is cut into
- *   extents of 128 KiB, but what is written to reserved space (fallocate) is not compressed;
+ * - both have the same size, and the shorter one is filled up with empty lines before, which
+ *   shadow(5)'s readers skip. A clone leaves what lies behind it; and where it makes the file
+ *   longer, there is a moment in which a reader gets the old content with zeros up to the new size;
+ * - the nameless file is one extent: each is cloned in a transaction of its own. What is compressed
+ *   is cut into extents of 128 KiB, and what is small lies in the metadata and is copied; but
+ *   what is written to reserved space (fallocate) is neither;
  * - both have the same NODATACOW flag, or the clone is refused. */
 
-#define BLOCKS_AT_LEAST 2
 #define NAME_LIMIT 64
 
-static int write_newlines(int fd, size_t count) {
+static int append_newlines(int fd, size_t count) {
     char newlines[4096];
 
+    if (lseek(fd, 0, SEEK_END) < 0)
+        return -errno;
     memset(newlines, '\n', sizeof(newlines));
     while (count > 0) {
         size_t size = count < sizeof(newlines) ? count : sizeof(newlines);
@@ -53,31 +52,14 @@ static int write_newlines(int fd, size_t count) {
     return 0;
 }
 
-/* How many bytes to clone: all of the old and of the new file, in whole blocks. */
-static int padded_size(int live, size_t size, size_t *ret) {
-    struct statfs fs;
-    struct stat st;
-    size_t block;
-
-    if (fstatfs(live, &fs) < 0 || fstat(live, &st) < 0)
-        return -errno;
-    block = (size_t)fs.f_bsize;
-    if (size < (size_t)st.st_size)
-        size = (size_t)st.st_size;
-    size = (size + block - 1) / block * block;
-    *ret = size < BLOCKS_AT_LEAST * block ? BLOCKS_AT_LEAST * block : size;
-    return 0;
-}
-
-/* An empty file's flag can be changed, and it got the folder's. */
+/* An empty file's flag can be changed, and it got the folder's. Setting it is not idle where it is
+ * as wanted: it goes for NODATASUM, too, which a mount option may have given the new file. */
 static int match_nodatacow(int from, int to) {
     int wanted = 0, flags = 0;
 
     if (ioctl(from, FS_IOC_GETFLAGS, &wanted) < 0 || ioctl(to, FS_IOC_GETFLAGS, &flags) < 0)
         return -errno;
-    if (((wanted ^ flags) & FS_NOCOW_FL) == 0)
-        return 0;
-    flags ^= FS_NOCOW_FL;
+    flags = (flags & ~FS_NOCOW_FL) | (wanted & FS_NOCOW_FL);
     return ioctl(to, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
@@ -89,23 +71,20 @@ static int check_one_extent(int fd) {
     return map.fm_mapped_extents == 1 ? 0 : -ENOBUFS;
 }
 
-static int make_nameless(const struct live *live, const struct secret *content) {
+static int make_nameless(const struct live *live, const struct secret *content, size_t size) {
     _cleanup_close_ int fd =
         openat(live->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    size_t size = 0;
     int r;
 
     if (fd < 0)
         return -errno;
     r = match_nodatacow(live->fd, fd);
-    if (r == 0)
-        r = padded_size(live->fd, content->size, &size);
-    if (r == 0 && fallocate(fd, 0, 0, (off_t)size) < 0)
+    if (r == 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0)
         r = -errno;
     if (r == 0)
         r = write_all(fd, content->text, content->size);
     if (r == 0)
-        r = write_newlines(fd, size - content->size);
+        r = append_newlines(fd, size - content->size);
     if (r == 0 && fsync(fd) < 0)
         r = -errno;
     if (r == 0)
@@ -113,18 +92,41 @@ static int make_nameless(const struct live *live, const struct secret *content) 
     return r < 0 ? r : take_fd(&fd);
 }
 
+/* Fills the live file up to size and swaps its blocks. */
+static int swap_blocks(const struct live *live, int nameless, size_t old_size, size_t size) {
+    int r = append_newlines(live->fd, size - old_size);
+
+    if (r == 0 && ioctl(live->fd, FICLONE, nameless) < 0)
+        r = -errno;
+    if (r < 0 && ftruncate(live->fd, (off_t)old_size) < 0)
+        return r; /* with empty lines at its end: the old one all the same */
+    return r;
+}
+
 static int clone_over(const struct live *live, const struct secret *content,
                       enum write_back_state *ret) {
-    _cleanup_close_ int nameless = make_nameless(live, content);
+    _cleanup_close_ int nameless = -1;
+    size_t old_size, size;
+    struct stat st;
+    int r;
 
+    if (fstat(live->fd, &st) < 0)
+        return -errno;
+    old_size = (size_t)st.st_size;
+    size = old_size > content->size ? old_size : content->size;
+    if (size == 0)
+        return 0;
+    nameless = make_nameless(live, content, size);
     if (nameless < 0)
         return nameless;
-    if (ioctl(live->fd, FICLONE, nameless) < 0)
-        return -errno;
+    r = swap_blocks(live, nameless, old_size, size);
+    if (r < 0)
+        return r;
     *ret = WRITE_BACK_UNKNOWN;
     if (fsync(live->fd) < 0)
         return -errno;
-    if (ftruncate(live->fd, (off_t)content->size) < 0 || fsync(live->fd) < 0)
+    if (size > content->size &&
+        (ftruncate(live->fd, (off_t)content->size) < 0 || fsync(live->fd) < 0))
         return -errno;
     return 0;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2120,SC2154 # hashes have dollars; options may be left out; make_device sets variables
 #
 # What the tests of set-root-password have in common: an appliance's /etc and data device in the
 # test's own mount namespace, over this machine's. Sourced by those test files.
@@ -55,13 +55,15 @@ read_only_etc() {
 	mount -o remount,bind,ro /etc
 }
 
+# The loop device is to be free. /etc stays the copy as long as there is a process.
 leave_appliance() {
-	local folder
-	cd /
-	for folder in /etc/security/opasswd /etc/security /etc/shadow /etc/ssh /var/lib /etc; do
+	local folder pid
+	for pid in $(processes "$COMM") $(processes passwd) $(processes chpasswd); do
+		kill -KILL "$pid" 2>/dev/null || :
+	done
+	for folder in /etc/security/opasswd /etc/security /etc/shadow /var/lib; do
 		while mountpoint -q "$folder" && umount -l "$folder" 2>/dev/null; do :; done
 	done
-	cd "$TEST_DIR"
 }
 
 # pam LINE...: PAM's configuration of both programs, before /etc is read-only.
@@ -110,6 +112,7 @@ on_terminal() {
 }
 
 remember_system() {
+	[[ -e /etc/this-is-a-copy ]] || fail "this would be the real /etc"
 	MOUNTS_BEFORE=$(list_mounts)
 	SHADOW_BEFORE=$(shadow)
 }

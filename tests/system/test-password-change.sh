@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2034,SC2154 # for the helpers; make_device sets variables
+# shellcheck shell=bash disable=SC2016,SC2034,SC2119,SC2154 # dollars in scripts; for the helpers; options that may be left out; make_device sets variables
 #
 # set-root-password with the real passwd, chpasswd and PAM.
 
@@ -137,6 +137,16 @@ an_ordinary_file_in_a_nodatacow_folder_stays_ordinary() {
 	set_password secret
 	assert_password secret
 	[[ $(lsattr "$STATE/shadow" | cut -d' ' -f1) != *C* ]] || fail "the file is NOCOW now"
+}
+
+a_mount_option_that_leaves_out_checksums_is_none_of_its() {
+	appliance
+	mount -o remount,nodatasum top
+	set_password secret
+	assert_password secret
+	mount -o remount,datasum top
+	set_password other
+	assert_password other
 }
 
 # What a write-back leaves that the power cut off.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2034,SC2154 # for the helpers; make_device sets variables
+# shellcheck shell=bash disable=SC2016,SC2034,SC2119,SC2154 # dollars in scripts; for the helpers; options that may be left out; make_device sets variables
 #
 # set-root-password: what changes nothing, and says why.
 
@@ -11,7 +11,7 @@
 a_wrong_command_line_is_told_from_a_failure() {
 	local -a wrong
 	appliance
-	for wrong in --nonsense --stdin=x -x secret '--stdin secret' ''; do
+	for wrong in --nonsense --stdin=secret -secret secret '--stdin secret' ''; do
 		# shellcheck disable=SC2086 # words
 		run_password ${wrong:-''} <<<secret
 		assert_status 2
@@ -40,6 +40,9 @@ what_is_no_password_is_refused() {
 	assert_message NUL
 	run_password --stdin < <(printf '\0\n')
 	assert_status 2
+	run_password --stdin < <(printf 'word\r\n')
+	assert_status 2
+	assert_message 'carriage return'
 	run_password --stdin < <(zeros 1M)
 	assert_status 2
 	run_password --stdin < <(yes)
@@ -53,10 +56,13 @@ what_is_no_password_is_refused() {
 }
 
 help_and_version_need_nothing() {
-	SHADOW_BEFORE='' MOUNTS_BEFORE=''
+	local status=0
 	setpriv --reuid=65534 --clear-groups "$SET_ROOT_PASSWORD" --help >stdout
 	grep -q -- --stdin stdout
-	setpriv --reuid=65534 --clear-groups "$SET_ROOT_PASSWORD" --version | grep -qx 'set-root-password [0-9.]*'
+	setpriv --reuid=65534 --clear-groups "$SET_ROOT_PASSWORD" --version >stdout
+	grep -qx 'set-root-password [0-9.]*' stdout
+	"$SET_ROOT_PASSWORD" --help >/dev/full 2>stderr || status=$?
+	[[ $status == 1 && -s stderr ]] || fail "a full device gives $status"
 }
 
 # --- who calls it -------------------------------------------------------------------------------
@@ -80,11 +86,11 @@ a_set_user_id_bit_makes_it_refuse() {
 	WRAPPER=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 	chmod 4755 programs/program
 	SET_ROOT_PASSWORD=programs/program run_password --stdin <<<secret
-	assert_fails 'must not be set-user-ID'
+	assert_fails 'only root'
 	chmod 0755 programs/program
 	setcap cap_setuid,cap_sys_admin,cap_dac_override=ep programs/program
 	SET_ROOT_PASSWORD=programs/program run_password --stdin <<<secret
-	assert_fails 'must not be set-user-ID'
+	assert_fails 'only root'
 	umount programs
 }
 
@@ -343,4 +349,42 @@ a_limit_on_the_size_of_files_is_an_error_and_no_death() {
 		sh -c 'ulimit -f 0; exec "$0" --stdin' "$SET_ROOT_PASSWORD" <input 2> >(cat >stderr) || STATUS=$?
 	wait_until 5 test -s stderr
 	assert_fails 'File too large; root.s password was not changed'
+}
+
+# Else what is typed to the shell meanwhile would become the password.
+ctrl_z_does_not_give_the_terminal_to_the_shell() {
+	appliance
+	on_terminal 'New password:' '\x1a' '' 'secret\n' 'Retype' '\x1asecret\n'
+	assert_status 0
+	assert_password secret
+}
+
+# For the shell that comes next: cat stands for it.
+half_a_password_is_not_left_on_the_terminal() {
+	appliance
+	remember_system
+	printf '#!/bin/sh\n%s\necho the shell begins\nread -r line\necho "the shell got: $line"\n' "$SET_ROOT_PASSWORD" >caller
+	chmod +x caller
+	"$HERE/on-terminal" 'New password:' 'half' 'the shell begins' 'x\n' -- ./caller >stderr &
+	wait_until 10 _asks || fail "it does not ask"
+	# What was typed has come to the terminal.
+	sleep 0.5
+	kill "$(processes "$COMM" | head -n 1)"
+	wait $! || :
+	sed 's/^/    /' stderr
+	assert_message 'the shell got: x$'
+}
+
+a_name_below_a_covered_mount_is_no_obstacle() {
+	own_etc
+	own_state noatime
+	mkdir -p etc/aa/bb
+	mount -t tmpfs tmpfs /etc/aa/bb
+	mount -t tmpfs tmpfs /etc/aa
+	read_only_etc
+	state_file shadow
+	set_password secret
+	assert_password secret
+	umount /etc/aa
+	umount /etc/aa/bb
 }

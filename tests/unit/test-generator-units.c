@@ -40,7 +40,7 @@ static void check_has(const char *path, const char *wanted) {
 
     if (!text)
         fail_with("not written: %s", path);
-    if (!strstr(text, wanted))
+    else if (!strstr(text, wanted))
         fail_with("%s lacks \"%s\":\n%s", path, wanted, text);
     free(text);
 }
@@ -50,7 +50,7 @@ static void check_lacks(const char *path, const char *unwanted) {
 
     if (!text)
         fail_with("not written: %s", path);
-    if (strstr(text, unwanted))
+    else if (strstr(text, unwanted))
         fail_with("%s has \"%s\":\n%s", path, unwanted, text);
     free(text);
 }

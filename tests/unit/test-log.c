@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,27 @@ TEST(control_characters_are_masked_in_a_transient_line) {
 #define LOG_TEST(function)                                                                         \
     cmocka_unit_test_setup_teardown(function, without_journal, without_journal_again)
 
+TEST(the_kernel_gets_a_line_in_one_piece_that_it_takes) {
+    char name[3000], *text;
+
+    memset(name, 'x', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    put_file(unit_folder, "kmsg", "");
+    log_to_kernel(open_path(unit_folder, "kmsg", O_WRONLY | O_APPEND));
+    log_warning("a\nb");
+    text = content_of(unit_folder, "kmsg");
+    assert_int_equal(strncmp(text, "<4>", 3), 0);
+    assert_non_null(strstr(text, ": a?b"));
+    free(text);
+    put_file(unit_folder, "kmsg", "");
+    log_error("%s", name);
+    text = content_of(unit_folder, "kmsg");
+    log_to_kernel(-1);
+    assert_in_range(strlen(text), 900, 1000);
+    free(text);
+    assert_string_equal(unit_said(), "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         LOG_TEST(a_message_is_a_line_after_the_programs_name),
@@ -160,6 +182,7 @@ int main(void) {
         LOG_TEST(a_transient_line_gives_way_to_the_next_message),
         LOG_TEST(a_transient_line_replaces_the_one_before_and_an_empty_one_removes_it),
         LOG_TEST(control_characters_are_masked_in_a_transient_line),
+        UNIT_TEST(the_kernel_gets_a_line_in_one_piece_that_it_takes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

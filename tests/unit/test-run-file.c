@@ -153,6 +153,24 @@ TEST(without_space_the_old_file_stays_and_nothing_is_left) {
     assert_int_equal(entries(), 1);
 }
 
+TEST(the_longest_name_is_written_under_another_one_first) {
+    char name[256], *text;
+
+    memset(name, 'x', 255);
+    name[255] = '\0';
+    assert_int_equal(run_file_write_at(unit_folder, name, "old", 3), 0);
+    assert_int_equal(linkat(unit_folder, name, unit_folder, "still-old", 0), 0);
+    assert_int_equal(run_file_write_at(unit_folder, name, "new", 3), 0);
+    text = content_of(unit_folder, name);
+    assert_string_equal(text, "new");
+    free(text);
+    text = content_of(unit_folder, "still-old");
+    assert_string_equal(text, "old");
+    free(text);
+    memcpy(name + 251, ".new", 5);
+    assert_int_equal(faccessat(unit_folder, name, F_OK, AT_SYMLINK_NOFOLLOW), -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(what_was_written_is_read),
@@ -164,6 +182,7 @@ int main(void) {
         UNIT_TEST(a_fifo_does_not_hold_us),
         UNIT_TEST(a_directory_in_the_files_place_is_an_error_and_nothing_is_left),
         UNIT_TEST(without_space_the_old_file_stays_and_nothing_is_left),
+        UNIT_TEST(the_longest_name_is_written_under_another_one_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
