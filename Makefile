@@ -210,14 +210,12 @@ check-system: all
 check-build: all
 	@tests/build/run "$$(realpath $(BUILD))"
 
-# Neither can use another make's jobs: the image is installed to by a make of its own.
-check-vm vm: export BUILD := $(abspath $(BUILD))
 check-vm: all
 	@packaging/build-deps vm
-	@tests/vm/run $(VM_OPTIONS)
+	@BUILD='$(abspath $(BUILD))' tests/vm/run $(VM_OPTIONS)
 vm: all
 	@packaging/build-deps vm
-	@tests/vm/start
+	@BUILD='$(abspath $(BUILD))' tests/vm/start
 
 # Everything that can run is run; what failed is said at the end.
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc))
