@@ -43,6 +43,7 @@ a_full_data_partition_leaves_the_system_up() {
 	running_appliance
 	in_guest <<-'END'
 	mkdir /home/user/filler
+	count=0
 	for size in 1G 256M 64M 16M 4M 1M; do
 		while fallocate -l "$size" "/home/user/filler/$((++count))" 2>/dev/null; do :; done
 	done
