@@ -57,7 +57,7 @@ skip() {
 show_console() {
 	[[ -e serial.log ]] || return 0
 	echo "the end of the console:"
-	tail -n 30 serial.log | tr -d '\r' | sed 's/^/    > /'
+	tail -n 30 serial.log | tr -d '\r' | awk '{ print "    > " $0 }'
 }
 
 # --- the machine ------------------------------------------------------------------------
