@@ -5,7 +5,8 @@
 # make lint        static checks                  make install      DESTDIR=, prefix=, ...
 # make dist        a tarball                      make clean        all but the built libmount
 # make vm          an appliance in QEMU, to log in to
-# Parts of check: unit check-asan check-fuzz check-system check-build check-vm. Also: fuzz format distclean
+# Parts of check: unit check-asan check-fuzz check-system check-build check-powercut check-vm.
+# Also: fuzz format distclean
 #
 # Overrides: BUILD= CC= CPPFLAGS= CFLAGS= LDFLAGS= CROSS_COMPILE= PKG_CONFIG= MKFS_BTRFS= V=1
 # LIBMOUNT_DIR= (prefix of a static libmount) or UTIL_LINUX_SRC= (sources to build it from)
@@ -81,9 +82,8 @@ FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*
 objects = $(patsubst %.c,$(BUILD)/$(or $(2),obj)/%.o,$(wildcard $(1:%=%/*.c)))
 tested = $(filter-out %/main.o $(BUILD)/$(1)/tests/unit/test-%,$(call objects,$(FOLDERS) tests/unit,$(1)))
 
-.PHONY: all unit check-asan fuzz check-fuzz check-system check-build check-vm check check-quick demo
-.PHONY: vm lint
-.PHONY: format install dist clean distclean FORCE
+.PHONY: all unit check-asan fuzz check-fuzz check-system check-build check-powercut check-vm
+.PHONY: check check-quick demo vm lint format install dist clean distclean FORCE
 all: $(PROGRAMS:%=$(BUILD)/%) $(GENERATORS:%=$(BUILD)/%)
 
 # Of common/ a program takes what it calls.
@@ -116,6 +116,11 @@ $(BUILD)/fuzz/tested.a: $(filter-out %/main.o,$(call objects,$(FOLDERS),fuzz))
 $(BUILD)/fuzz/fuzz-%: private CC = $(CLANG)
 $(BUILD)/fuzz/fuzz-%: $(BUILD)/fuzz/tests/fuzz/fuzz-%.o $(BUILD)/fuzz/tested.a
 	$(call link,-pie $(SANITIZE) -fsanitize=fuzzer,$(PACKAGES))
+
+# What the power cuts are made with.
+POWERCUT = $(BUILD)/powercut-record $(BUILD)/powercut-write-back
+$(BUILD)/powercut-%: $(BUILD)/obj/tests/powercut/%.o
+	$(call link,-pie,fuse3)
 
 # ---- how to build ------------------------------------------------------------------------
 
@@ -207,6 +212,11 @@ RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)" \
 check-system: all
 	@$(RUN_ENVIRONMENT) tests/system/run $(SYSTEM_OPTIONS)
 
+# All states take half an hour; "check" has POWERCUT_OPTIONS=--quick.
+check-powercut: all $(POWERCUT)
+	@unshare --mount --propagation private tests/powercut/test-harness --build=$(BUILD)
+	@$(RUN_ENVIRONMENT) tests/powercut/run --build=$(BUILD) $(POWERCUT_OPTIONS)
+
 check-build: all
 	@tests/build/run "$$(realpath $(BUILD))"
 
@@ -227,7 +237,8 @@ define run_each
 endef
 check:
 	@packaging/build-deps build test lint vm
-	$(call run_each,all lint unit check-asan check-fuzz check-system check-build check-vm)
+	$(call run_each,all lint unit check-asan check-fuzz check-system check-build \
+	    'check-powercut POWERCUT_OPTIONS=--quick' check-vm)
 check-quick:
 	@packaging/build-deps build test
 	$(call run_each,all unit check-asan 'check-system SYSTEM_OPTIONS=--quick')

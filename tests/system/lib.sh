@@ -7,8 +7,6 @@
 # Without the site packages, which take time to look for.
 PYTHON=(/usr/bin/python3 -I -S)
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-FACTORY_RESET=${FACTORY_RESET:-$HERE/../../build/factory-reset}
-GENERATOR=${GENERATOR:-$HERE/../../build/aimee-os-generator}
 REQUEST_XATTR=trusted.aimee-os.factory-reset
 REQUEST_FLAG=/run/aimee-os/factory-reset.json
 STATUS='' PROGRAM_ARGS=() WRAPPER=() VAR_OPTIONS=()

@@ -11,7 +11,8 @@
 _watch() {
 	local name=$1
 	shift
-	"$@" "${PYTHON[@]}" "$HERE/watch-file" /etc/shadow "$PWD/$name" ${ROOT:+"$ROOT"} &
+	# What changes the file comes first, readers take all the rest.
+	nice -n 15 "$@" "${PYTHON[@]}" "$HERE/watch-file" /etc/shadow "$PWD/$name" ${ROOT:+"$ROOT"} &
 	READERS+=($!)
 	NAMES+=("$name")
 }
@@ -71,7 +72,7 @@ _judge() {
 		    if order[seen[-1][1]] != len(changes) - 1:
 		        sys.exit("%s: never saw the last change" % name)
 		    print("%s: %d reads, %d of %d contents seen" % (name, reads, len(seen), len(changes)))
-		    if reads < 20 * len(changes):
+		    if reads < 5 * len(changes):
 		        sys.exit("%s: too few reads to mean anything" % name)
 	END
 }

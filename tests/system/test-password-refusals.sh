@@ -227,11 +227,11 @@ a_second_one_at_the_same_time_leaves() {
 	appliance
 	begin_question
 	STATUS=0
-	"$SET_ROOT_PASSWORD" --stdin <<<second 2>second || STATUS=$?
+	"$SET_ROOT_PASSWORD" --stdin <<<another 2>second || STATUS=$?
 	assert_status 1
 	grep -q 'another set-root-password is running.*try again' second || fail "it says $(<second)"
 	assert_unchanged
-	kill "$(processes "$COMM" | head -n 1)"
+	kill "$(processes "$COMM" | sed -n 1p)"
 	end_question
 	set_password second
 	assert_password second

@@ -64,10 +64,15 @@ static const char *read_bytes(const char *bytes, size_t size, const char *wanted
     return first;
 }
 
+TEST(the_line_end_of_another_system_is_no_part_of_a_password) {
+    assert_non_null(strstr(read_bytes("x\r\n", 3, NULL), "carriage return"));
+    assert_non_null(strstr(read_bytes("x\r", 2, NULL), "carriage return"));
+}
+
 TEST(one_line_is_a_password_with_its_newline_or_without) {
     static const char *const passwords[] = {"x",        "pass word", " ",
                                             "\t",       "a:b:c",     "gr\xc3\xbc\xc3\x9f",
-                                            "\xff\xfe", "x\r",       "\x04\x7f\x1b"};
+                                            "\xff\xfe", "x\ry",      "\x04\x7f\x1b"};
 
     for (size_t i = 0; i < COUNT(passwords); i++) {
         char line[64];
@@ -324,6 +329,7 @@ TEST(a_signal_to_stop_that_came_before_leaves_nobody_waiting) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(one_line_is_a_password_with_its_newline_or_without),
+        UNIT_TEST(the_line_end_of_another_system_is_no_part_of_a_password),
         UNIT_TEST(anything_else_is_none_and_the_reason_is_said),
         UNIT_TEST(as_long_as_pam_takes_it_and_not_a_byte_longer),
         UNIT_TEST(no_more_is_read_than_it_takes_to_refuse_it),

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""One variant of a scenario: it is recorded once, and each of its crash states is judged."""
+
+import collections
+import os
+import shutil
+import subprocess
+import time
+
+import crash_states
+import devices
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+STATE_SECONDS = 120
+CONTROL_ENOUGH = 3
+
+Outcome = collections.namedtuple("Outcome", "name kind verdict word seconds")
+
+
+class Session:
+    """folder keeps the recording and its results; work, in memory, what is made on the way."""
+
+    def __init__(self, scenario, variant, folder, work, settings):
+        self.scenario, self.variant, self.folder, self.work = scenario, variant, folder, work
+        self.settings = settings
+        self.title = f"{scenario}/{variant}"
+        self.is_control = variant.startswith("control-")
+
+    def call(self, function, **variables):
+        """Runs a function of the scenario, and returns (status, last word, everything said)."""
+        environment = {**os.environ, **variables, "RECORDING": self.folder, "VARIANT": self.variant}
+        command = ["bash", f"{HERE}/scenario.sh", f"{HERE}/scenario-{self.scenario}.sh", function]
+        done = subprocess.run(command, cwd=self.work, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                              timeout=STATE_SECONDS)
+        said = done.stdout.decode("utf-8", "replace")
+        return done.returncode, (said.split() or ["nothing"])[-1], said
+
+    def must(self, function, **variables):
+        status, _, said = self.call(function, **variables)
+        if status != 0:
+            raise RuntimeError(f"{function}: {said.rstrip()}")
+
+    # ---- recording ------------------------------------------------------------------------------
+
+    def record(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+        paths = {name: os.path.join(self.folder, name) for name in ("base.img", "log", "data")}
+        image, mount_point = os.path.join(self.work, "image"), os.path.join(self.work, "recorder")
+        self.must("prepare")
+        base = os.open(os.path.join(self.work, "base.img"), os.O_RDONLY)
+        os.close(devices.copy_sparse(base, paths["base.img"]))
+        os.close(devices.copy_sparse(base, image))
+        os.close(base)
+        os.makedirs(mount_point, exist_ok=True)
+        subprocess.run([f"{self.settings.build}/powercut-record", mount_point, image,
+                        paths["log"], paths["data"]], check=True)
+        with devices.attached(f"{mount_point}/image", direct=True) as device:
+            devices.keep_requests_apart(device)
+            self.must("act", DEVICE=device, MARK=f"{mount_point}/mark")
+        devices.wait_until(lambda: self._unmounted(mount_point), 30, "the recorder is still in use")
+        self._compare(image)
+        # What --resume goes by: a recording that was cut off is none.
+        with open(os.path.join(self.folder, "recorded"), "w", encoding="ascii"):
+            pass
+
+    @staticmethod
+    def _unmounted(mount_point):
+        return subprocess.run(["umount", mount_point], stderr=subprocess.DEVNULL,
+                              check=False).returncode == 0
+
+    def _compare(self, image):
+        """The log, replayed as a whole, gives what the disturbed device would have held."""
+        recording = crash_states.Recording(self.folder)
+        last = len(recording.epochs) - 1
+        content = recording.content_of(last, crash_states.whole(recording.epochs[last]))
+        replayed = self._make_image(recording, content)
+        if subprocess.run(["cmp", "--", image, replayed], check=False).returncode != 0:
+            raise RuntimeError("the log does not give the image that was written")
+        os.unlink(replayed)
+        os.unlink(image)
+
+    # ---- replaying ------------------------------------------------------------------------------
+
+    def _make_image(self, recording, content):
+        path = os.path.join(self.work, "state.img")
+        file = devices.copy_sparse(recording.base, path)
+        for number, block in content.changes().items():
+            os.pwrite(file, block, number * crash_states.BLOCK)
+        os.close(file)
+        return path
+
+    def judge(self, recording, state):
+        kind, epoch, parts, marks = state
+        start = time.monotonic()
+        path = self._make_image(recording, recording.content_of(epoch, parts))
+        with devices.attached(path) as device:
+            status, word, said = self.call("judge", DEVICE=device, MARKS=" ".join(marks))
+            self._must_be_unmounted(device)
+        verdict = "good" if status == 0 else "bad"
+        if status != 0 and recording.tears_superblock(epoch, parts):
+            verdict = "beyond"
+        seconds = time.monotonic() - start
+        return Outcome(crash_states.name_of(epoch, parts), kind, verdict, word, seconds), said
+
+    def _must_be_unmounted(self, device):
+        """The next state has the same fsid: btrfs would take it for what is still mounted."""
+        with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+            if any(f" {device} " in mount for mount in mounts):
+                raise RuntimeError("a state is still mounted")
+
+    def replay(self):
+        """Judges the chosen states, and returns all outcomes, those of earlier runs included."""
+        recording = crash_states.Recording(self.folder)
+        states = crash_states.states_of(recording, self.settings.seed)
+        chosen = choose(states, self.settings.limit)
+        path = os.path.join(self.folder, "results")
+        outcomes = read_results(path)
+        done = {outcome.name for outcome in outcomes}
+        with open(path, "a", encoding="ascii") as results:
+            for state in chosen:
+                if crash_states.name_of(state[1], state[2]) in done:
+                    continue
+                outcome, _ = self.judge(recording, state)
+                outcomes.append(outcome)
+                print(*outcome, sep="\t", file=results, flush=True)
+                if self.is_control and self.settings.limit and enough(outcomes):
+                    break
+        return outcomes, len(states)
+
+    def replay_one(self, name):
+        recording = crash_states.Recording(self.folder)
+        epoch, parts = crash_states.parse_name(name)
+        kept = os.path.join(self.folder, "state.img")
+        path = self._make_image(recording, recording.content_of(epoch, parts))
+        with open(path, "rb") as made:
+            os.close(devices.copy_sparse(made.fileno(), kept))
+        outcome, said = self.judge(recording,
+                                   ("one", epoch, parts, recording.epochs[epoch].marks))
+        print(said, end="")
+        print(f"{outcome.name}: {outcome.verdict}: {outcome.word}; not yet mounted it is {kept}")
+        return outcome.verdict == "bad"
+
+
+def enough(outcomes):
+    return sum(outcome.verdict == "bad" for outcome in outcomes) >= CONTROL_ENOUGH
+
+
+def choose(states, limit):
+    """At most limit of them, evenly spread; 0 is all."""
+    if not limit or limit >= len(states):
+        return states
+    return [states[index * len(states) // limit] for index in range(limit)]
+
+
+def read_results(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="ascii") as results:
+        rows = [line.rstrip("\n").split("\t") for line in results if line.endswith("\n")]
+    return [Outcome(*row[:4], float(row[4])) for row in rows]
