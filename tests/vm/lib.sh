@@ -13,7 +13,8 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SYSTEM=$HERE/../system
 PORT=2222
 VM_TIMEOUT=${VM_TIMEOUT:-300}
-export SHIPPED_PASSWORD=shipped
+# shellcheck disable=SC2034 # for the tests
+SHIPPED_PASSWORD=shipped
 SSH_OPTIONS=(-p "$PORT" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR
 	-o ConnectTimeout=10 -o ServerAliveInterval=15)
 
@@ -214,8 +215,9 @@ assert_healthy() {
 	touch settled
 }
 
+# Its own limit, 5 s for each key, is short for an emulated processor.
 host_keys() {
-	ssh-keyscan -p "$PORT" 127.0.0.1 2>/dev/null | sort
+	ssh-keyscan -T "$VM_TIMEOUT" -p "$PORT" 127.0.0.1 2>/dev/null | sort
 }
 
 report_of_boot() {

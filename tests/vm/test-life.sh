@@ -23,7 +23,7 @@ a_second_boot_makes_nothing_and_keeps_everything() {
 	END
 	restart
 	assert_healthy
-	[[ $(host_keys) == "$keys" ]] || fail "the host keys are others"
+	[[ $(host_keys) == "$keys" ]] || fail "the host keys are others: $(host_keys), not $keys"
 	[[ $(guest cat /home/user/mine /etc/appliance/settings /etc/hosts) == $'mine\nbrightness = 80\n127.0.0.1 kitchen' ]] ||
 		fail "what was written is not what is read"
 	guest journalctl --quiet --grep=remember-this >/dev/null || fail "the journal of the first boot is gone"
