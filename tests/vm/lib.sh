@@ -67,13 +67,13 @@ is_running() {
 	[[ -e qemu.pid ]] && kill -0 "$(<qemu.pid)" 2>/dev/null
 }
 
-# wait_until SECONDS WHAT COMMAND...
+# wait_until SECONDS WHAT COMMAND...: asks every POLL seconds.
 wait_until() {
 	local limit=$1 what=$2 start=$EPOCHSECONDS
 	shift 2
 	until "$@"; do
 		((EPOCHSECONDS - start < limit)) || fail "waited $limit s for $what"
-		sleep 0.2
+		sleep "${POLL:-0.2}"
 	done
 }
 
