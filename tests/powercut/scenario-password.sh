@@ -7,7 +7,8 @@
 #
 # A variant is WRITER.SIZE.PLACE[.COMMIT]:
 #   WRITER  program, or a way of write-back.c: the controls
-#   SIZE    of the old file in bytes; with "s" root's entry gets shorter, else longer
+#   SIZE    of the old file in bytes; with "s" root's entry gets shorter, with "e" it has a hash of the
+#           same length (yescrypt's), else it gets longer
 #   PLACE   bound: a file on btrfs, mounted over /etc/shadow; bound-OPTION: with compress= or such
 #           btrfs, ext4: an ordinary file in an /etc on that file system
 #   COMMIT  a system call and which of them (see commit_after): a transaction is committed there
@@ -19,13 +20,19 @@ STATE=lib/aimee-os/etc
 ATTRIBUTES='640 0:42'
 
 variants() {
+	_variants | sed '/^$/d'
+}
+
+_variants() {
 	local size
 	cat <<-END
 		program.3000.bound-zstd quick
 		program.3000.bound-zstd.fsync1 quick
 		program.3000.bound-zstd.ioctl1+ quick
 		program.3000.bound-zstd.fsync2 quick
-		program.3000.bound-zstd.ftruncate1 quick
+		program.200.bound-zstd.write1+ quick
+		program.3000s.bound-zstd.ftruncate1 quick
+		program.3000e.bound-zstd quick
 		program.8300s.bound-zstd.fsync2 quick
 		program.3000.ext4 quick
 		program.3000.btrfs quick
@@ -36,7 +43,7 @@ variants() {
 		program.3000.btrfs.fsync1+
 		program.3000.btrfs.renameat1
 	END
-	for size in 200 8300s 40000 200000 1000000; do
+	for size in 200 200e 8300s 40000 40000e 200000 1000000; do
 		cat <<-END
 			program.$size.bound
 			program.$size.bound.fsync2
@@ -44,7 +51,8 @@ variants() {
 			program.$size.bound-zstd
 			program.$size.bound-zstd.fsync1
 			program.$size.bound-zstd.ioctl1+ $([[ $size != 200000 ]] || echo quick)
-			program.$size.bound-zstd.ftruncate1
+			program.$size.bound-zstd.write1+
+			$([[ $size != *s ]] || echo "program.$size.bound-zstd.ftruncate1")
 			program.$size.bound-zstd-force.ioctl1+
 		END
 	done
@@ -88,8 +96,11 @@ prepare() {
 # Root, and as many others as it takes.
 _old_file() {
 	local hash=x
-	[[ $SIZE != *s ]] || hash=$(printf 'x%.0s' {1..400})
-	awk -v size="${SIZE%s}" -v hash="$hash" 'BEGIN {
+	case $SIZE in
+	*s) hash=$(printf 'x%.0s' {1..400}) ;;
+	*e) hash=$(printf 'x%.0s' {1..73}) ;;
+	esac
+	awk -v size="${SIZE%[se]}" -v hash="$hash" 'BEGIN {
 		srand(1)
 		letters = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 		text = "root:" hash ":19000:0:99999:7:::\n"
@@ -161,6 +172,7 @@ _write() {
 	mark returned
 	cp "$FILE" "$RECORDING/new"
 	! cmp --silent "$RECORDING/old" "$RECORDING/new" || fail "nothing was changed"
+	[[ $SIZE != *e ]] || (($(stat -c %s "$RECORDING/old") == $(stat -c %s "$RECORDING/new"))) || fail "another size"
 	[[ $WRITER != program ]] || _assert_one_extent
 	sync --file-system "$FILE"
 }

@@ -151,7 +151,7 @@ TEST(a_file_that_is_torn_at_any_byte_is_refused) {
     for (size_t size = 0; size < sizeof(CHANGED) - 1; size++) {
         if (!wrong_bytes(OLD, CHANGED, size))
             fail_with("accepted: its first %zu bytes", size);
-        if (size > 0 && !wrong_bytes(OLD, CHANGED + size, sizeof(CHANGED) - 1 - size))
+        if (size > 0 && !wrong_bytes(OLD, &CHANGED[size], sizeof(CHANGED) - 1 - size))
             fail_with("accepted: all but its first %zu bytes", size);
     }
 }
@@ -164,7 +164,7 @@ TEST(a_file_that_is_half_the_new_one_is_refused_if_more_than_root_differs) {
         char torn[sizeof(new_file) + sizeof(OLD)];
         bool is_old_daemon = strncmp(new_file, OLD, size) == 0;
 
-        (void)snprintf(torn, sizeof(torn), "%.*s%s", (int)size, new_file, OLD + size);
+        (void)snprintf(torn, sizeof(torn), "%.*s%s", (int)size, new_file, &OLD[size]);
         if (!is_old_daemon && !wrong(OLD, torn))
             fail_with("accepted with %zu new bytes: %s", size, torn);
     }
