@@ -4,7 +4,8 @@
 # make check       every test                     make check-quick  those of a minute or two
 # make lint        static checks                  make install      DESTDIR=, prefix=, ...
 # make dist        a tarball                      make clean        all but the built libmount
-# Parts of check: unit check-asan check-fuzz check-system check-build check-powercut.
+# make vm          an appliance in QEMU, to log in to
+# Parts of check: unit check-asan check-fuzz check-system check-build check-powercut check-vm.
 # Also: fuzz format distclean
 #
 # Overrides: BUILD= CC= CPPFLAGS= CFLAGS= LDFLAGS= CROSS_COMPILE= PKG_CONFIG= MKFS_BTRFS= V=1
@@ -81,8 +82,8 @@ FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*
 objects = $(patsubst %.c,$(BUILD)/$(or $(2),obj)/%.o,$(wildcard $(1:%=%/*.c)))
 tested = $(filter-out %/main.o $(BUILD)/$(1)/tests/unit/test-%,$(call objects,$(FOLDERS) tests/unit,$(1)))
 
-.PHONY: all unit check-asan fuzz check-fuzz check-system check-build check-powercut
-.PHONY: check check-quick demo lint format install dist clean distclean FORCE
+.PHONY: all unit check-asan fuzz check-fuzz check-system check-build check-powercut check-vm
+.PHONY: check check-quick demo vm lint format install dist clean distclean FORCE
 all: $(PROGRAMS:%=$(BUILD)/%) $(GENERATORS:%=$(BUILD)/%)
 
 # Of common/ a program takes what it calls.
@@ -219,6 +220,13 @@ check-powercut: all $(POWERCUT)
 check-build: all
 	@tests/build/run "$$(realpath $(BUILD))"
 
+check-vm: all
+	@packaging/build-deps vm
+	@BUILD='$(abspath $(BUILD))' tests/vm/run $(VM_OPTIONS)
+vm: all
+	@packaging/build-deps vm
+	@BUILD='$(abspath $(BUILD))' tests/vm/start
+
 # Everything that can run is run; what failed is said at the end.
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc))
 define run_each
@@ -228,9 +236,9 @@ define run_each
 	test -z "$$failed" || { echo "$@: FAILED:$$failed"; exit 1; }; echo "$@: all passed"
 endef
 check:
-	@packaging/build-deps build test lint
+	@packaging/build-deps build test lint vm
 	$(call run_each,all lint unit check-asan check-fuzz check-system check-build \
-	    'check-powercut POWERCUT_OPTIONS=--quick')
+	    'check-powercut POWERCUT_OPTIONS=--quick' check-vm)
 check-quick:
 	@packaging/build-deps build test
 	$(call run_each,all unit check-asan 'check-system SYSTEM_OPTIONS=--quick')
@@ -326,7 +334,7 @@ install: all
 	$(call put,644,$(wildcard man/*.5),$(mandir)/man5)
 	$(call put,644,$(wildcard man/*.7),$(mandir)/man7)
 	$(call put,644,$(wildcard man/*.8),$(mandir)/man8)
-	$(call put,644,$(wildcard README.md NEWS LICENSE),$(docdir))
+	$(call put,644,$(wildcard README.md NEWS LICENSE docs/*.md),$(docdir))
 
 # ---- tarball and tidying up --------------------------------------------------------------
 
