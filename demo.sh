@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # "make demo": init-storage on a loop device with a GPT partition "data", from a squashfs image
-# of a small root tree. Shows each step, and leaves nothing behind.
+# of a small root tree; then a password is set on it, and it is reset. Shows each step, and leaves
+# nothing behind.
 set -euo pipefail
-: "${INIT_STORAGE:?is set by make demo}"
+: "${INIT_STORAGE:?is set by make demo}" "${SET_ROOT_PASSWORD:?}" "${FACTORY_RESET:?}"
 
 # Everything is mounted in a mount namespace of its own, which ends with the script.
 if [[ ${1-} != inside ]]; then
@@ -15,6 +16,8 @@ fi
 work=$(mktemp -d -p "${TMPDIR:-/var/tmp}" demo.XXXXXX)
 disk='' image_loop=''
 clean_up() {
+    # /etc stays the copy for as long as this runs.
+    umount /etc/shadow /var/lib 2>/dev/null || :
     umount -R "$work/top" "$work/image" 2>/dev/null || :
     [[ -z $disk ]] || { partx --delete "$disk" 2>/dev/null || :; losetup --detach "$disk"; }
     [[ -z $image_loop ]] || losetup --detach "$image_loop"
@@ -97,6 +100,30 @@ show "$INIT_STORAGE" --root=tree --device="$data"
 mount -o ro,subvolid=5 "$data" top
 show btrfs subvolume list top
 show cat top/var/lib/aimee-os/etc/hostname
+umount top
+
+title "Root's password, where /etc cannot be written and its shadow file is a mount"
+# As a boot would have it, with this machine's PAM, in this mount namespace only.
+mkdir etc
+cp -a /etc/{group,login.defs,nsswitch.conf,pam.d,passwd,security} etc
+cp tree/etc/shadow etc/shadow
+mount --bind etc /etc
+mount -o remount,bind,ro /etc
+mount -o subvol=var "$data" top
+mount --bind top/lib /var/lib
+mount --bind /var/lib/aimee-os/etc/shadow /etc/shadow
+cmp -s /etc/shadow tree/etc/shadow # none of this machine's
+echo 'a new password' >password
+show "$SET_ROOT_PASSWORD" --stdin <password
+show cat /etc/shadow
+umount /etc/shadow /var/lib top
+
+title "Back to the state it was shipped in, at the next boot"
+show "$FACTORY_RESET" --device="$data" --yes
+show "$INIT_STORAGE" --root=tree --device="$data"
+mount -o ro,subvolid=5 "$data" top
+show cat top/var/lib/aimee-os/etc/shadow
+show jq . top/var/lib/aimee-os/last-reset.json
 umount top
 
 title "A device that holds somebody's data"
