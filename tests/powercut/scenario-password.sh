@@ -34,6 +34,7 @@ _variants() {
 		program.3000s.bound-zstd.ftruncate1 quick
 		program.3000e.bound-zstd quick
 		program.8300s.bound-zstd.fsync2 quick
+		program.40000.bound-zstd quick
 		program.3000.ext4 quick
 		program.3000.btrfs quick
 		control-in-place.3000.bound-zstd.ftruncate1 quick
@@ -48,7 +49,7 @@ _variants() {
 			program.$size.bound
 			program.$size.bound.fsync2
 			program.$size.bound-nocow.fsync2
-			program.$size.bound-zstd
+			$([[ $size == 40000 ]] || echo "program.$size.bound-zstd")
 			program.$size.bound-zstd.fsync1
 			program.$size.bound-zstd.ioctl1+ $([[ $size != 200000 ]] || echo quick)
 			program.$size.bound-zstd.write1+
@@ -68,7 +69,7 @@ _options() {
 	esac
 }
 
-# _mounted DIRECTORY OPTION DEVICE COMMAND...: what is /var or /etc, with FILE in it.
+# _mounted DIRECTORY OPTION DEVICE COMMAND...: what is to be /var or /etc, with FILE in it.
 _mounted() {
 	local type=btrfs subvolume=subvol=/
 	case $PLACE in
@@ -149,17 +150,21 @@ _act_apart() {
 	case $PLACE in
 	bound*)
 		mount --bind etc /etc
-		_mounted /var defaults "$DEVICE" _write_bound
+		_mounted top defaults "$DEVICE" _write_bound "$PWD/top"
 		umount /etc
 		;;
 	*) _mounted /etc defaults "$DEVICE" _write ;;
 	esac
 }
 
+# Not over all of /var, where this may lie itself.
 _write_bound() {
+	FILE=/var/$STATE/shadow
+	mount --bind "$1/lib" /var/lib
 	mount --bind "$FILE" /etc/shadow
 	_write
 	umount /etc/shadow
+	umount /var/lib
 }
 
 _write() {
