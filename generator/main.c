@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
         return print("aimee-os-generator " VERSION "\n");
     if (nobody_reads_stderr())
         log_to_kernel(open("/dev/kmsg", O_WRONLY | O_NOCTTY | O_CLOEXEC));
-    if (argc != 2 && argc != 4) {
+    if ((argc != 2 && argc != 4) || argv[1][0] == '-') {
         log_error("one directory is needed, or three; see aimee-os-generator --help");
         return EXIT_STATUS_USAGE;
     }
