@@ -158,7 +158,8 @@ processes() {
 # output comes to "stderr" when all has ended.
 begin_question() {
 	remember_system
-	"$HERE/on-terminal" 'New password:' 'secret\n' 'never shown' '' -- "$SET_ROOT_PASSWORD" >stderr &
+	# Below a shell that outlives it: with the first process of a terminal all others would end.
+	"$HERE/on-terminal" 'New password:' 'secret\n' 'never shown' '' -- /bin/sh -c '"$0"; sleep 4' "$SET_ROOT_PASSWORD" >stderr &
 	QUESTION=$!
 	wait_until 10 _asks || fail "it does not ask"
 }
@@ -174,11 +175,11 @@ _asks() {
 # end_question: once all of it should be over.
 end_question() {
 	local name
+	for name in "$COMM" passwd; do
+		wait_until 2 is_gone "$name" || fail "a process $name is left"
+	done
 	wait "$QUESTION" || :
 	sed 's/^/    /' stderr
-	for name in "$COMM" passwd; do
-		wait_until 5 is_gone "$name" || fail "a process $name is left"
-	done
 	[[ $(list_mounts) == "$MOUNTS_BEFORE" ]] || fail "the mounts are others"
 	[[ $(find /proc/[0-9]*/ns/mnt -printf '%l\n' 2>/dev/null | sort -u | wc -l) == 1 ]] || fail "a mount namespace is left"
 	assert_unchanged

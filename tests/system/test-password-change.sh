@@ -385,3 +385,17 @@ a_history_in_a_folder_that_is_a_mount_is_kept() {
 	assert_password second
 	[[ -s $STATE/security/opasswd ]] || fail "it is empty"
 }
+
+# Most systems share the propagation of their mounts.
+nothing_comes_back_where_mounts_are_shared() {
+	appliance
+	# shellcheck disable=SC2016 # for the shell within
+	unshare --mount --propagation shared bash -c '
+		mountpoint -q /etc && mount --make-rshared /
+		cat /proc/self/mountinfo >before
+		"$1" --stdin <<<secret || exit
+		cat /proc/self/mountinfo >after' - "$SET_ROOT_PASSWORD"
+	grep -q ' shared:' before || fail "nothing is shared"
+	cmp <(cut -d" " -f1-5 before) <(cut -d" " -f1-5 after) || fail "mounts came back: $(diff before after)"
+	assert_password secret
+}

@@ -354,6 +354,8 @@ a_limit_on_the_size_of_files_is_an_error_and_no_death() {
 # Else what is typed to the shell meanwhile would become the password.
 ctrl_z_does_not_give_the_terminal_to_the_shell() {
 	appliance
+	# Only what has a shell with job control above it can be stopped.
+	WRAPPER=(/bin/bash -mc '"$0" "$@"; exit')
 	on_terminal 'New password:' '\x1a' '' 'secret\n' 'Retype' '\x1asecret\n'
 	assert_status 0
 	assert_password secret

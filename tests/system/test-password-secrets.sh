@@ -127,18 +127,17 @@ while_it_runs_nothing_of_it_can_be_seen() {
 	end_question
 }
 
+# A look into the process when it has said that it is done. Where the C library keeps its lists, the
+# first bytes of freed memory are overwritten in any case.
 memory_of_a_secret_is_overwritten() {
 	appliance
-	# A look into the process when it has said that it is done.
-	if ! command -v gdb >/dev/null; then skip 'no gdb'; fi
-	WRAPPER=(gdb -q -batch -ex 'set breakpoint pending on' -ex 'catch syscall exit_group' -ex run
-		-ex 'generate-core-file core' --args)
-	remember_system
-	STATUS=0
+	command -v gdb >/dev/null || skip 'there is no gdb'
 	printf '%s\n' "$WORD" >input
-	"${WRAPPER[@]}" "$SET_ROOT_PASSWORD" --stdin <input >gdb.log 2>&1 || STATUS=$?
-	[[ -s core ]] || skip "gdb makes no core: $(tail -n 2 gdb.log | tr '\n' ' ')"
+	remember_system
+	gdb -q -batch -ex 'catch syscall exit_group' -ex run -ex 'generate-core-file core' \
+		--args "$SET_ROOT_PASSWORD" --stdin <input >gdb.log 2>&1 || :
 	assert_password "$WORD"
-	! grep -q --text -e "$WORD" core || fail "the password is in memory"
-	! grep -q --text -F -e "$(root_hash)" core || fail "the hash is in memory"
+	grep -q --text -F -e "$SET_ROOT_PASSWORD" core || skip "gdb makes no core: $(tail -n 2 gdb.log | tr '\n' ' ')"
+	! grep -q --text -F -e "${WORD: -12}" core || fail "the password is in memory"
+	! grep -q --text -F -e "$(root_hash | tail -c 40)" core || fail "the hash is in memory"
 }
