@@ -315,7 +315,7 @@ passwd_runs_with_a_clean_environment() {
 	(
 		exec <input 2>stderr
 		export PATH=$PWD/evil LD_PRELOAD=$PWD/evil/x.so LD_LIBRARY_PATH=$PWD/evil IFS=/ LC_ALL=de_DE.UTF-8 LANGUAGE=de
-		export LANG=de_DE.UTF-8 BASH_ENV=$PWD/evil/sh ENV=$PWD/evil/sh TMPDIR=$PWD/evil NLSPATH=$PWD/evil
+		export LANG=de_DE.UTF-8 JOURNAL_STREAM=1:2 BASH_ENV=$PWD/evil/sh ENV=$PWD/evil/sh TMPDIR=$PWD/evil NLSPATH=$PWD/evil
 		umask 0
 		ulimit -S -f 0
 		cd evil
@@ -327,6 +327,8 @@ passwd_runs_with_a_clean_environment() {
 	assert_content /run/environment 'LC_ALL=C
 PATH=/usr/sbin:/usr/bin:/sbin:/bin'
 	assert_content /run/folder /
+	assert_content /run/umask 0077
+	! grep '^<' stderr || fail "a variable changed the messages"
 	! grep ' 9 -> ' /run/descriptors || fail "passwd inherited a descriptor"
 	[[ $(grep -c -- '->' /run/descriptors) -le 4 ]] || fail "passwd inherited: $(</run/descriptors)"
 	grep -q '^Max core file size *[01] ' /run/limits || fail "core dumps: $(grep core /run/limits)"
