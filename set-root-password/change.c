@@ -180,7 +180,8 @@ static int put_back(struct change *change, const struct live *live, const struct
         state = WRITE_BACK_OLD;
     if (r < 0 && state == WRITE_BACK_OLD)
         problem(&change->problems, "%s/%s: cannot be written: %s; root's password was not changed",
-                etc, live->name, strerror(-r));
+                etc, live->name,
+                r == -ENOBUFS ? "no free space in one piece on the device" : strerror(-r));
     else if (r < 0)
         problem(&change->problems,
                 "%s/%s: was changed, but that may not survive a power cut: %s; look at the "

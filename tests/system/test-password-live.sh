@@ -173,6 +173,19 @@ on_a_full_device_the_old_password_stays_or_the_new_one_comes() {
 	assert_password later
 }
 
+# The answer to the question for extents is left out: there is not one then.
+a_device_without_space_in_one_piece_is_told() {
+	local number
+	appliance
+	WRAPPER=(strace -qq -o calls -e trace=ioctl)
+	set_password before
+	number=$(grep '^ioctl' calls | grep -n FS_IOC_FIEMAP | cut -d: -f1)
+	WRAPPER+=(-e "inject=ioctl:retval=0:when=$number")
+	run_password --stdin <<<after
+	assert_fails 'cannot be written: no free space in one piece on the device; root.s password was not changed'
+	assert_password before
+}
+
 without_a_run_directory_it_cannot_be_alone() {
 	appliance
 	mount -o remount,ro /run
