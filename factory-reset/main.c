@@ -142,12 +142,14 @@ static int carry_out(struct target *target) {
     return request_reset(target);
 }
 
-/* Replaces this program; comes back only when it cannot. */
+/* Replaces this program; comes back only when it cannot. There is nobody whose password systemctl
+ * could want: its helper for that is not even to be started. */
 static int follow_up(const struct settings *settings) {
     static char program[] = SYSTEMCTL, reboot[] = "reboot", poweroff[] = "poweroff",
-                path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
+                no_question[] = "--no-ask-password", path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                locale[] = "LC_ALL=C";
     char *arguments[] = {program, settings->follow_up == FOLLOW_UP_REBOOT ? reboot : poweroff,
-                         NULL};
+                         no_question, NULL};
     char *environment[] = {path, locale, NULL};
 
     (void)execve(program, arguments, environment);

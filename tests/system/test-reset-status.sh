@@ -275,10 +275,10 @@ reboot_and_poweroff_follow_the_request() {
 	_file_system
 	_fake_systemctl
 	request "$disk" --reboot
-	assert_content called reboot
+	assert_content called "reboot --no-ask-password"
 	cmp flag-then "$REQUEST_FLAG" || fail "it was not armed before"
 	request "$disk" --poweroff
-	assert_content called poweroff
+	assert_content called "poweroff --no-ask-password"
 	umount "$(realpath /bin/systemctl)"
 }
 
