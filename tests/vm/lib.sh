@@ -94,6 +94,8 @@ boot() {
 	keep_console
 	echo "$variant" >variant
 	: >serial.log
+	# shellcheck disable=SC2206 # options of the kernel
+	KERNEL_OPTIONS+=(${MORE_KERNEL_OPTIONS:-})
 	machine "$VM/$variant.squashfs" disk.img "$PORT" -no-reboot -serial file:serial.log "$@" \
 		</dev/null >qemu.log 2>&1 &
 	echo $! >qemu.pid
@@ -212,6 +214,7 @@ assert_healthy() {
 	done
 	[[ -s /var/lib/ssh/ssh_host_ed25519_key ]] || problem "no host key"
 	END
+	[[ ${WITHOUT_POLICY:-} ]] || assert_labels
 	touch settled
 }
 
@@ -227,6 +230,27 @@ host_keys() {
 		[[ $key ]] || fail "sshd shows no key of the type $type"
 		echo "$key"
 	done
+}
+
+# --- SELinux ----------------------------------------------------------------------------
+
+# What the kernel denied since the machine was new, to our programs or to what systemd runs for
+# them, from the console: so it holds for the end of a shutdown, too.
+denials() {
+	cat serial*.log | tr -d '\r' | grep -a 'avc:  *denied' |
+		grep -E '[:=]aimee_|comm="(aimee-os-genera|mount|ssh-keygen)"' || :
+}
+
+assert_no_denials() {
+	[[ ! ${WITHOUT_POLICY:-} ]] || return 0
+	[[ ! $(denials) ]] || fail "denied by SELinux:"$'\n'"$(denials)"
+}
+
+# The machine's identity is a file of systemd's, mounted over the one of /etc.
+assert_labels() {
+	[[ $(guest getenforce) == Enforcing ]] || fail "SELinux does not enforce"
+	guest restorecon -rnv /var /etc /run/aimee-os 2>&1 | sed '/ \/etc\/machine-id from /d' >labels
+	[[ ! -s labels ]] || fail "wrong labels:"$'\n'"$(<labels)"
 }
 
 report_of_boot() {

@@ -5,8 +5,9 @@
 
 # The serial console shows what an admin would see, without colours in the log. The machine's
 # identity comes from its boot loader, as the image has none and /etc cannot keep one.
-KERNEL_OPTIONS=(console=ttyS0 loglevel=4 systemd.show_status=1 mitigations=off SYSTEMD_COLORS=0
-	systemd.machine_id=5a1cbb0a4b6f4e0c9d2f6a0c7d3e8f10)
+KERNEL_OPTIONS=(console=ttyS0 loglevel=6 systemd.show_status=1 mitigations=off SYSTEMD_COLORS=0
+	systemd.machine_id=5a1cbb0a4b6f4e0c9d2f6a0c7d3e8f10 security=selinux selinux=1
+	audit_backlog_limit=8192 sysctl.kernel.printk_ratelimit=0)
 
 # A /dev/kvm may be there and hang where the processor has no virtualisation.
 accelerator() {

@@ -35,6 +35,7 @@ a_password_set_on_a_terminal_holds_after_a_reboot() {
 	running_appliance
 	dialogue 'New password:' 'first secret' 'Retype new password:' 'first secret' -- \
 		"${SSH[@]}" -tt root@127.0.0.1 set-root-password || fail "set-root-password failed"
+	assert_labels
 	assert_password 'first secret'
 	assert_no_password "$SHIPPED_PASSWORD"
 	restart

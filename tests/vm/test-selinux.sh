@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# What the policy module has to allow beside what the other tests do; the appliance without SELinux
+# and without the module. All other tests run with both, enforcing.
+# images: plain without-module
+# shellcheck disable=SC2034 # variables that lib.sh looks at
+
+# More than a process may lock in memory by itself.
+a_long_shadow_file_is_changed() {
+	running_appliance
+	in_guest <<-'END'
+	for ((i = 0; i < 60000; i++)); do echo "user$i:!:19000:0:99999:7:::"; done >>/etc/shadow
+	sync
+	END
+	echo 'long secret' | in_guest_run set-root-password --stdin
+	assert_password 'long secret'
+	[[ $(guest 'wc -l </etc/shadow') -gt 60000 ]] || fail "users are missing"
+	assert_labels
+}
+
+a_question_that_is_cut_off_leaves_no_process() {
+	local status=0
+	running_appliance
+	"${SSH[@]}" -tt root@127.0.0.1 timeout --foreground --signal=TERM 5 set-root-password </dev/null || status=$?
+	((status != 0)) || fail "nobody answered, and a password was set"
+	[[ ! $(guest pgrep -x passwd) ]] || fail "passwd still runs"
+}
+
+the_runtime_folder_may_be_missing() {
+	running_appliance
+	guest rm -r /run/aimee-os
+	echo 'other secret' | in_guest_run set-root-password --stdin
+	assert_password 'other secret'
+	assert_labels
+	guest rm -r /run/aimee-os
+	guest init-storage
+	assert_labels
+	guest rm -r /run/aimee-os
+	guest factory-reset --yes
+	assert_labels
+	guest factory-reset --cancel
+}
+
+# systemctl speaks to the service manager itself.
+a_reset_is_asked_for_on_a_terminal_and_done_without_a_message_bus() {
+	running_appliance
+	guest systemctl stop dbus.socket dbus.service systemd-logind.service
+	dialogue 'Type yes' yes -- "${SSH[@]}" -tt root@127.0.0.1 factory-reset --reboot || :
+	wait_for_end
+	boot
+	wait_for_ssh
+	assert_healthy
+	assert_report '.action == "formatted" and .reset.by != null'
+}
+
+_set_a_password_and_reset() {
+	echo 'my secret' | in_guest_run set-root-password --stdin
+	assert_password 'my secret'
+	guest factory-reset --yes --reboot || :
+	wait_for_end
+	boot
+	wait_for_ssh
+	assert_healthy
+	assert_report '.action == "formatted" and .reset.by != null'
+}
+
+an_appliance_without_selinux_works() {
+	WITHOUT_POLICY=1 MORE_KERNEL_OPTIONS='security=none selinux=0'
+	power_cut
+	first_boot
+	[[ $(guest cat /sys/kernel/security/lsm) != *selinux* ]] || fail "SELinux is active"
+	_set_a_password_and_reset
+	power_cut
+}
+
+# The labels are the image's all the same: what was written without SELinux is good for a later
+# image that has it.
+labels_are_those_of_the_image_without_selinux_too() {
+	power_cut
+	with_top _compare_labels || fail "a label is another"
+}
+
+_compare_labels() {
+	(cd image && getfattr -h -R -n security.selinux var/lib/appliance home) >shipped
+	(cd top && getfattr -h -R -n security.selinux var/lib/appliance home) >copied
+	[[ -s shipped ]] && diff shipped copied
+}
+
+# Debian's policy does not confine what systemd starts. But it lets nobody look at the shadow file or
+# mount over what is in /etc, and ssh-keygen write nowhere but in /etc/ssh.
+without_the_module_the_data_device_is_made_and_mounted() {
+	WITHOUT_POLICY=1
+	power_cut
+	make_disk disk.img
+	boot without-module
+	wait_for_console 'login: '
+	assert_console 'init-storage: /dev/vdb2: done'
+	assert_console 'Mounted .*home.mount'
+	assert_console 'Failed to mount .*etc-hosts.mount'
+	power_cut
+	assert_disk_is_complete
+	with_top _compare_labels || fail "a label is another"
+}
