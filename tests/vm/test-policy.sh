@@ -8,9 +8,9 @@ DOMAINS=(aimee_storinit_t aimee_factoryreset_t aimee_rootpw_t)
 
 # Each question of sesearch reads the whole policy, so there are few, and their answers are kept.
 _ask() {
-	local answer=$1
-	shift
-	[[ -s $answer ]] || "$@" "$(echo "$VM"/policy/upper/etc/selinux/default/policy/policy.*)" >"$answer"
+	local answer=$1 program=$2
+	shift 2
+	[[ -s $answer ]] || "$program" "$VM"/policy/upper/etc/selinux/default/policy/policy.* "$@" >"$answer"
 }
 
 # _rules DOMAIN: all that it is allowed, a line for each type, class and permission.
