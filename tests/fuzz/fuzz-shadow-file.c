@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "set-root-password/shadow-file.h"
 
 /* The input: an old shadow file, a NUL, and what passwd made of it. */
-
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
-
-static void require(bool condition) {
-    if (!condition)
-        abort();
-}
 
 /* In memory of exactly that size. */
 static struct secret take(const uint8_t *bytes, size_t size) {
