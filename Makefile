@@ -5,8 +5,9 @@
 # make lint        static checks                  make install      DESTDIR=, prefix=, ...
 # make dist        a tarball                      make clean        all but the built libmount
 # make vm          an appliance in QEMU, to log in to
-# Parts of check: unit check-asan check-fuzz check-system check-build check-powercut check-vm.
-# Alone, check-fuzz takes an hour for each target. Also: fuzz format distclean
+# Parts of check: unit check-asan check-tsan check-valgrind check-fuzz check-system
+# check-asan-system check-build check-powercut check-vm. Alone, check-fuzz takes an hour for each
+# target. Also: coverage fuzz format distclean
 #
 # Overrides: BUILD= CC= CPPFLAGS= CFLAGS= LDFLAGS= CROSS_COMPILE= PKG_CONFIG= MKFS_BTRFS= V=1
 # LIBMOUNT_DIR= (prefix of a static libmount) or UTIL_LINUX_SRC= (sources to build it from)
@@ -66,6 +67,7 @@ LANGUAGE = -std=gnu11 -fno-strict-aliasing -I. $(DEFINES) $(WARNINGS)
 PREFIX_MAP = '-ffile-prefix-map=$(CURDIR)=.' $(UTIL_LINUX:%='-ffile-prefix-map=%=util-linux')
 # The linker warns where a static program would load shared libraries at run time.
 STATIC_LINK = $(STATIC) -Wl,--fatal-warnings
+COVERAGE = '-fprofile-instr-generate=$(abspath $(BUILD))/coverage/raw/%m%c.profraw'
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # ---- what to build -----------------------------------------------------------------------
@@ -77,12 +79,14 @@ PACKAGES = mount blkid uuid libbtrfsutil libselinux libsodium libxxhash
 PROGRAMS = $(filter init-storage factory-reset set-root-password,$(FOLDERS))
 GENERATORS = $(patsubst generator,aimee-os-generator,$(filter generator,$(FOLDERS)))
 UNIT_TESTS = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
+# Those that start threads.
+THREADED = $(filter test-copy% test-log test-progress test-staging,$(UNIT_TESTS))
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 
 objects = $(patsubst %.c,$(BUILD)/$(or $(2),obj)/%.o,$(wildcard $(1:%=%/*.c)))
 tested = $(filter-out %/main.o $(BUILD)/$(1)/tests/unit/test-%,$(call objects,$(FOLDERS) tests/unit,$(1)))
 
-.PHONY: all unit check-asan fuzz check-fuzz check-system check-build check-powercut check-vm
+.PHONY: all unit check-asan check-asan-system check-tsan check-valgrind coverage fuzz check-fuzz check-system check-build check-powercut check-vm
 .PHONY: check check-quick demo vm lint format install dist clean distclean FORCE
 all: $(PROGRAMS:%=$(BUILD)/%) $(GENERATORS:%=$(BUILD)/%)
 
@@ -111,6 +115,21 @@ $(BUILD)/obj/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/obj/tested.a
 $(BUILD)/asan/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/tested.a
 	$(call link,-pie $(SANITIZE),cmocka $(PACKAGES))
 
+$(BUILD)/tsan/tested.a: $(call tested,tsan)
+$(BUILD)/tsan/unit/%: $(BUILD)/tsan/tests/unit/%.o $(BUILD)/tsan/tested.a
+	$(call link,-pie -fsanitize=thread,cmocka $(PACKAGES))
+
+# The programs for those who look over their shoulder. Valgrind replaces functions of shared
+# libraries only; the address sanitizer needs them.
+$(BUILD)/asan/common.a: $(call objects,common,asan)
+define watched_program
+$(BUILD)/dynamic/$(1): $(call objects,$(1)) $(COMMON) $(BUILD)/sources
+	$$(call link,-pie,$$(PACKAGES))
+$(BUILD)/asan/bin/$(1): $(call objects,$(1),asan) $(BUILD)/asan/common.a $(BUILD)/sources
+	$$(call link,-pie $$(SANITIZE),$$(PACKAGES))
+endef
+$(foreach program,$(PROGRAMS),$(eval $(call watched_program,$(program))))
+
 # libFuzzer is clang's, whatever the compiler of the rest is.
 FUZZ_TESTED = $(filter-out %/main.o $(BUILD)/$(1)/tests/fuzz/fuzz-%,$(call objects,$(FOLDERS) tests/fuzz,$(1))) \
     $(BUILD)/$(1)/tests/unit/superblock-fixture.o
@@ -118,6 +137,25 @@ $(BUILD)/fuzz/tested.a: $(call FUZZ_TESTED,fuzz)
 $(BUILD)/fuzz/fuzz-%: private CC = $(CLANG)
 $(BUILD)/fuzz/fuzz-%: $(BUILD)/fuzz/tests/fuzz/fuzz-%.o $(BUILD)/fuzz/tested.a
 	$(call link,-pie $(SANITIZE) -fsanitize=fuzzer,cmocka $(PACKAGES))
+
+# Clang counts what runs in a mapped file (%c), so that _exit, SIGKILL and another root lose
+# nothing; one file for each program (%m).
+COVERED = $(PROGRAMS:%=$(BUILD)/coverage/bin/%) $(GENERATORS:%=$(BUILD)/coverage/bin/%) \
+    $(UNIT_TESTS:%=$(BUILD)/coverage/unit/%) $(FUZZERS:$(BUILD)/%=$(BUILD)/coverage/%)
+$(COVERED): private CC = $(CLANG)
+$(BUILD)/coverage/common.a: $(call objects,common,coverage)
+$(BUILD)/coverage/tested.a: $(sort $(call tested,coverage) $(call FUZZ_TESTED,coverage))
+$(BUILD)/coverage/unit/%: $(BUILD)/coverage/tests/unit/%.o $(BUILD)/coverage/tested.a
+	$(call link,-pie $(COVERAGE),cmocka $(PACKAGES))
+$(BUILD)/coverage/fuzz/%: $(BUILD)/coverage/tests/fuzz/%.o $(BUILD)/coverage/tested.a
+	$(call link,-pie $(COVERAGE) -fsanitize=fuzzer,cmocka $(PACKAGES))
+define covered_program
+$(BUILD)/coverage/bin/$(1): $(call objects,$(2),coverage) $(BUILD)/coverage/packaging/no-nss.o \
+    $(BUILD)/coverage/common.a $(BUILD)/sources
+	$$(call link,$$(STATIC_LINK) $$(COVERAGE),$$(PACKAGES))
+endef
+$(foreach program,$(PROGRAMS),$(eval $(call covered_program,$(program),$(program))))
+$(foreach program,$(GENERATORS),$(eval $(call covered_program,$(program),generator)))
 
 # What the power cuts are made with.
 POWERCUT = $(BUILD)/powercut-record $(BUILD)/powercut-write-back
@@ -180,8 +218,13 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
 	$(call compile,$(CC) $(MODE) $(HARDENING) $(EXTRA_WARNINGS))
 $(BUILD)/asan/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
 	$(call compile,$(CC) $(MODE) $(SANITIZE))
+$(BUILD)/tsan/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
+	$(call compile,$(CC) $(MODE) -fsanitize=thread)
 $(BUILD)/fuzz/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
 	$(call compile,$(CLANG) $(MODE) $(SANITIZE) -fsanitize=fuzzer-no-link)
+
+$(BUILD)/coverage/%.o: %.c $(BUILD)/config.mk | $(LIBMOUNT)
+	$(call compile,$(CLANG) $(MODE) $(COVERAGE) -fcoverage-mapping -mllvm -runtime-counter-relocation)
 
 $(BUILD)/%.a: $(BUILD)/sources
 	@echo '  AR      $@'
@@ -210,6 +253,31 @@ check-asan: export ASAN_OPTIONS = detect_leaks=1:strict_string_checks=1:detect_s
 check-asan: export UBSAN_OPTIONS = print_stacktrace=1
 check-asan: $(UNIT_TESTS:%=$(BUILD)/asan/unit/%)
 	@tests/unit/run asan $^
+
+# Kernels can lay out memory in more ways than the thread sanitizer knows.
+check-tsan: export TSAN_OPTIONS = halt_on_error=1
+check-tsan: export WRAPPER = setarch -R
+check-tsan: $(THREADED:%=$(BUILD)/tsan/unit/%)
+	@tests/unit/run tsan $^
+
+check-valgrind: all $(UNIT_TESTS:%=$(BUILD)/obj/unit/%) $(PROGRAMS:%=$(BUILD)/dynamic/%)
+	@tests/valgrind/run '$(abspath $(BUILD))'
+
+# Real runs, but for the generator's in roots without libraries. The leak sanitizer cannot look
+# into a process that lets nobody do so.
+ASAN_ENVIRONMENT = $(RUN_ENVIRONMENT) INIT_STORAGE="$$(realpath $(BUILD)/asan/bin/init-storage)" \
+    FACTORY_RESET="$$(realpath $(BUILD)/asan/bin/factory-reset)" \
+    SET_ROOT_PASSWORD="$$(realpath $(BUILD)/asan/bin/set-root-password)"
+check-asan-system: export UBSAN_OPTIONS = print_stacktrace=1
+check-asan-system: all $(PROGRAMS:%=$(BUILD)/asan/bin/%)
+	@$(ASAN_ENVIRONMENT) ASAN_OPTIONS=exitcode=99 tests/system/run --quick first-run convergence reset-status
+	@$(ASAN_ENVIRONMENT) ASAN_OPTIONS=exitcode=99:detect_leaks=0 tests/system/run --quick \
+	    'from_standard_input_*' 'on_a_terminal_passwd_*' 'files_of_all_sizes_*' 'a_*_history_*' \
+	    'in_a_writable_etc_*' 'every_mount_below_etc_*'
+
+COVERAGE_PERCENT = 90
+coverage: $(COVERED)
+	@tests/coverage/run '$(abspath $(BUILD))/coverage' $(COVERAGE_PERCENT)
 
 FUZZ_SECONDS = 3600
 fuzz: $(FUZZERS)
@@ -248,7 +316,8 @@ define run_each
 endef
 check:
 	@packaging/build-deps build test lint vm
-	$(call run_each,all lint unit check-asan 'check-fuzz FUZZ_SECONDS=60' check-system check-build \
+	$(call run_each,all lint unit check-asan check-tsan check-valgrind 'check-fuzz FUZZ_SECONDS=60' \
+	    check-system check-asan-system check-build \
 	    'check-powercut POWERCUT_OPTIONS=--quick' check-vm)
 check-quick:
 	@packaging/build-deps build test

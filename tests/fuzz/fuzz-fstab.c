@@ -79,17 +79,45 @@ static void require_target(const char *target) {
     require(strcmp(target, "/") == 0 || target[strlen(target) - 1] != '/');
 }
 
-/* None of udev's links is left: it is a tag then. */
-static void require_source(const char *source) {
-    static const char *const kinds[] = {"label/", "uuid/", "partlabel/", "partuuid/"};
+static int digit_of(char c) {
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *digit = c ? strchr(digits, c) : NULL;
 
-    if (strncmp(source, LINK_FOLDER, strlen(LINK_FOLDER)) != 0)
-        return;
-    source += strlen(LINK_FOLDER);
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        if (strncmp(source, kinds[i], strlen(kinds[i])) == 0)
-            require(strchr(source + strlen(kinds[i]), '/') != NULL);
+    return digit ? (int)(digit - digits) % 16 : -1;
+}
+
+/* What udev wrote as "\x2f" into a link's name. */
+static void require_decoded(const char *is, const char *name) {
+    while (*name) {
+        bool escaped =
+            name[0] == '\\' && name[1] == 'x' && digit_of(name[2]) >= 0 && digit_of(name[3]) >= 0;
+        char c = escaped ? (char)(digit_of(name[2]) * 16 + digit_of(name[3])) : *name;
+
+        if (!c)
+            break; /* nobody's name */
+        require(*is++ == c);
+        name += escaped ? 4 : 1;
     }
+    require(*is == '\0');
+}
+
+/* One of udev's links is the tag that it stands for; NULL: not given. */
+static void require_source(const char *is, const char *written) {
+    static const char *const kinds[] = {"label", "uuid", "partlabel", "partuuid"};
+    static const char *const tags[] = {"LABEL=", "UUID=", "PARTLABEL=", "PARTUUID="};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        size_t length = strlen(LINK_FOLDER) + strlen(kinds[i]);
+
+        if (strncmp(written, LINK_FOLDER, strlen(LINK_FOLDER)) != 0 ||
+            strncmp(written + strlen(LINK_FOLDER), kinds[i], strlen(kinds[i])) != 0 ||
+            written[length] != '/' || strchr(written + length + 1, '/'))
+            continue;
+        require(strncmp(is, tags[i], strlen(tags[i])) == 0);
+        require_decoded(is + strlen(tags[i]), written + length + 1);
+        return;
+    }
+    require(strcmp(is, written) == 0);
 }
 
 static void require_entry(const struct fstab_entry *entry, size_t *unknown) {
@@ -107,16 +135,13 @@ static void require_entry(const struct fstab_entry *entry, size_t *unknown) {
         quotes += *c == '"';
     require(quotes % 2 == 0);
     require_target(entry->target);
-    require_source(entry->source);
     require_value(entry->subvol, entry->options, "subvol");
     require_value(entry->nested, entry->options, known[0]);
     require_value(entry->nodatacow, entry->options, known[1]);
     require_value(entry->blank, entry->options, known[3]);
     require((entry->locator != NULL) == (locator != NULL));
-    if (locator && strncmp(locator, "/dev/", 5) != 0)
-        require(strcmp(entry->locator, locator) == 0);
-    else if (locator)
-        require_source(entry->locator);
+    if (locator)
+        require_source(entry->locator, locator);
     require(entry->has_subvolid == (subvolid != NULL));
     require(entry->noauto == (noauto != NULL) && entry->nofail == (nofail != NULL));
     free(locator), free(subvolid), free(noauto), free(nofail);

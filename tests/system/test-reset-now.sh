@@ -300,6 +300,8 @@ two_at_once_wipe_once() {
 	local one
 	_file_system
 	request "$disk"
+	# Both have seen the request before either can wipe; one that comes later finds none.
+	flock "$disk" sleep 2 &
 	"$FACTORY_RESET" --device="$disk" --now 2>other &
 	one=$!
 	run_reset --device="$disk" --now

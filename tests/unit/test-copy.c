@@ -442,10 +442,12 @@ static int copy_with_few_descriptors(void *argument) {
 }
 
 TEST(a_tree_of_any_depth_is_copied_with_few_descriptors) {
-    int one, other;
+    int one, other, r;
 
     make_deep_tree(image);
-    assert_int_equal(in_child(copy_with_few_descriptors, NULL), 0);
+    r = in_child(copy_with_few_descriptors, NULL);
+    skip_unless(r != 255, "the number of descriptors cannot be limited");
+    assert_int_equal(r, 0);
     one = open_path(image, "tree", O_RDONLY | O_DIRECTORY);
     other = open_path(copies, "tree", O_RDONLY | O_DIRECTORY);
     for (int level = 0; level < DEPTH; level++) {

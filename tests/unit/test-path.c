@@ -246,6 +246,7 @@ TEST(a_configuration_file_is_found_behind_links_inside_the_root) {
         {"myself", "myself", "myself", NULL},
     };
 
+    skip_unless(has_openat2(), "no openat2");
     make_tree();
     for (size_t i = 0; i < COUNT(rows); i++) {
         char text[16] = "";

@@ -261,6 +261,7 @@ static int on_a_terminal(void *argument) {
 
     if (ioctl(terminal, TIOCSWINSZ, &size) < 0 || dup2(terminal, STDERR_FILENO) < 0)
         return 255;
+    (void)fclose(stderr);
     stderr = unit_stderr();
     if (progress_start(&progress, PROGRESS_AUTO) != 0 || !progress.bar || progress.lines)
         return 1;

@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -167,6 +169,13 @@ char *content_of(int folder, const char *path) {
     assert_int_equal(read(fd, content, (size_t)st.st_size), st.st_size);
     assert_int_equal(close(fd), 0);
     return content;
+}
+
+bool has_openat2(void) {
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC};
+    long fd = syscall(SYS_openat2, unit_folder, ".", &how, sizeof(how));
+
+    return fd >= 0 ? close((int)fd) == 0 : errno != ENOSYS;
 }
 
 int in_child(int (*function)(void *), void *argument) {

@@ -46,6 +46,9 @@ int open_path(int folder, const char *path, int flags);
 /* A file's content with a NUL behind it, for free(); NULL: there is no such file. */
 char *content_of(int folder, const char *path);
 
+/* Whether the kernel, or what stands between (valgrind), knows openat2(2). */
+bool has_openat2(void);
+
 /* Runs it in a process of its own, for what cannot be taken back. There must be no assertions in
  * it. Returns its result (0 to 255), or 256 and the number of the signal that ended it. */
 int in_child(int (*function)(void *), void *argument);
