@@ -131,6 +131,22 @@ a_setgid_subvolume_can_be_completed() {
 	[[ $(lsattr -d top/srv/db) == *C* ]] || fail "db is not NOCOW"
 }
 
+what_is_to_be_nocow_and_is_there_already_is_marked_if_it_is_a_directory() {
+	make_tree tree
+	make_device disk 192M
+	first_run tree "$disk"
+	sed -i '/\/var /s/subvol=var/subvol=var,x-init-storage.nodatacow=lib\/app:cache:lib\/app\/data:lib\/app\/link/' tree/etc/fstab
+	first_run tree "$disk"
+	assert_message 'var/lib/app: new files in it are NOCOW'
+	assert_message 'var/cache: new files in it are NOCOW'
+	mount_top "$disk"
+	[[ $(lsattr -d top/var/lib/app) == *C* && $(lsattr -d top/var/cache) == *C* ]] || fail "not NOCOW"
+	compare tree/var/lib/app/data top/var/lib/app/data
+	[[ -L top/var/lib/app/link && $(lsattr top/var/lib/app/data) != *C* ]] || fail "more than the directory was changed"
+	unmount_top
+	assert_nothing_to_do tree "$disk"
+}
+
 default_names_that_the_image_has_as_links_are_left() {
 	make_tree tree
 	rm -r tree/var/log tree/var/tmp

@@ -354,6 +354,31 @@ a_signal_before_only_a_directory_is_missing_is_told() {
 	[[ $(lsattr -d top/var/lib/db) == *C* ]] || fail "lib/db is not NOCOW"
 }
 
+# It is told to stop; what it leaves is no btrfs yet.
+a_signal_while_mkfs_runs_is_passed_on_to_it() {
+	local pid
+	make_tree tree
+	make_device disk 192M
+	replace_mkfs <<-END
+		#!/bin/bash
+		trap 'kill \$!; touch "$PWD/stopped"; exit 1' TERM
+		sleep 30 >/dev/null 2>&1 &
+		touch "$PWD/started"
+		wait
+	END
+	"$INIT_STORAGE" --root=tree --device="$disk" >stdout 2>stderr </dev/null &
+	pid=$!
+	wait_until 10 test -e started
+	kill -TERM "$pid"
+	STATUS=0
+	wait "$pid" || STATUS=$?
+	assert_status 1
+	assert_message "$disk: stopped by a signal while mkfs.btrfs ran"
+	[[ -e stopped ]] || fail "mkfs.btrfs was left running"
+	restore_mkfs
+	assert_formats tree "$disk"
+}
+
 # --- signals ------------------------------------------------------------------------------------
 
 _large_tree() {

@@ -130,6 +130,16 @@ one_directory_is_enough() {
 	[[ -f image/normal/etc-shadow.mount && -d image/normal/var.mount.d ]] || fail "not written"
 }
 
+help_and_version_are_printed() {
+	mkdir -p image
+	cp "$GENERATOR" image/generator
+	chroot image /generator --help >help
+	chroot image /generator --version >version
+	grep -q '^usage: aimee-os-generator NORMAL-DIR' help || fail "$(<help)"
+	[[ $(<version) == "aimee-os-generator $(<"$HERE/../../VERSION")" ]] || fail "$(<version)"
+	! chroot image /generator --version >/dev/full || fail "what could not be printed is no failure"
+}
+
 wrong_usage_and_directories_are_failures() {
 	_image <<<'PARTLABEL=data /var btrfs subvol=var 0 0'
 	_generate /normal /early

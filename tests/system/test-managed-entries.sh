@@ -484,6 +484,28 @@ a_symlink_at_a_subvolumes_name_is_left() {
 	[[ $(readlink top/srv) == nowhere ]]
 }
 
+# Half of it would be there, in a place that is not its own.
+a_subvolume_below_one_that_fails_fails_with_it() {
+	make_tree tree
+	mkdir tree/opt
+	make_device disk 192M
+	make_btrfs "$disk"
+	change_top "$disk"
+	_fill_directory
+	unmount_top
+	write_fstab tree <<-END
+		PARTLABEL=data /opt  btrfs subvol=srv 0 0
+		PARTLABEL=data /srv  btrfs subvol=srv/below 0 0
+		PARTLABEL=data /var  btrfs subvol=var 0 0
+		PARTLABEL=data /home btrfs subvol=home 0 0
+	END
+	init tree "$disk"
+	_assert_entry_fails_and_home_holds 'srv/below .for /srv.: the subvolume above it cannot be used'
+	assert_json '[.subvolumes[] | select(.target == "/srv" or .target == "/opt") | .action] == ["failed","failed"]'
+	assert_usual_subvolumes top
+	[[ $(names_in top/srv) == 'file ' ]] || fail "something was put into it"
+}
+
 a_symlink_as_a_parent_of_a_subvolumes_name_is_an_error() {
 	make_tree tree
 	make_device disk 192M

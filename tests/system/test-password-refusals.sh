@@ -91,6 +91,12 @@ a_set_user_id_bit_makes_it_refuse() {
 	setcap cap_setuid,cap_sys_admin,cap_dac_override=ep programs/program
 	SET_ROOT_PASSWORD=programs/program run_password --stdin <<<secret
 	assert_fails 'only root'
+	setcap -r programs/program
+	chgrp 42 programs/program
+	chmod 2755 programs/program
+	WRAPPER=()
+	SET_ROOT_PASSWORD=programs/program run_password --stdin <<<secret
+	assert_fails 'must not be set-user-ID or set-group-ID'
 	umount programs
 }
 

@@ -312,5 +312,13 @@ fstab_says_which_device() {
 	assert_status 1
 	assert_message '/var'
 	umount /etc/fstab
+	# As where there is none.
+	mkdir empty-etc
+	mount -t tmpfs tmpfs empty-etc
+	mount --bind empty-etc /etc
+	run_reset --yes
+	umount /etc empty-etc
+	assert_status 1
+	assert_message '/etc/fstab: cannot open: No such file'
 	assert_not_armed
 }

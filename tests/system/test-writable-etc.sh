@@ -83,6 +83,49 @@ an_entry_added_later_is_copied_and_the_others_are_left() {
 	assert_nothing_to_do tree "$disk"
 }
 
+an_entry_in_folders_is_added_later_with_the_folders_that_are_missing() {
+	make_tree tree
+	mkdir -p tree/etc/security/deep
+	echo 'one' >tree/etc/security/deep/one
+	echo 'two' >tree/etc/security/deep/two
+	chmod 0750 tree/etc/security
+	chgrp 42 tree/etc/security
+	touch -d '2020-02-02 02:02:02.222222222' tree/etc/security/deep/one
+	make_device disk 192M
+	first_run tree "$disk"
+	_builder_list <<<'f security/deep/one'
+	first_run tree "$disk"
+	assert_json '.writable_etc == [{"path":"security/deep/one","action":"created"},{"path":"shadow","action":"present"}] or
+		.writable_etc == [{"path":"shadow","action":"present"},{"path":"security/deep/one","action":"created"}]'
+	change_top "$disk"
+	STATE=top/var/lib/aimee-os/etc
+	compare tree/etc/security/deep/one "$STATE/security/deep/one"
+	assert_mode '750 0:42' "$STATE/security"
+	echo 'changed' >"$STATE/security/deep/one"
+	unmount_top
+	_builder_list <<<$'f security/deep/one\nf security/deep/two'
+	first_run tree "$disk"
+	mount_top "$disk"
+	compare tree/etc/security/deep/two "$STATE/security/deep/two"
+	assert_content "$STATE/security/deep/one" changed
+	[[ $(names_in "$STATE") == 'security shadow ' && $(names_in "$STATE/security") == 'deep ' ]] || fail "something else is there"
+	unmount_top
+	assert_nothing_to_do tree "$disk"
+}
+
+# The image may have been made of a running system.
+a_copy_that_the_image_brings_along_is_kept() {
+	make_tree tree
+	mkdir -p tree/var/lib/aimee-os/etc
+	echo 'root:brought along' >tree/var/lib/aimee-os/etc/shadow
+	make_device disk 192M
+	first_run tree "$disk"
+	mount_top "$disk"
+	assert_content top/var/lib/aimee-os/etc/shadow 'root:brought along'
+	unmount_top
+	assert_nothing_to_do tree "$disk"
+}
+
 an_entry_that_is_no_longer_listed_is_left() {
 	_run_list <<<'d ssh'
 	unmount_top

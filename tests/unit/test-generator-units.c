@@ -182,6 +182,24 @@ TEST(names_that_no_unit_can_hold_are_reported_and_the_others_bound) {
     check_absent("late/etc-back\\x5c.mount");
 }
 
+TEST(a_mount_point_too_long_for_a_unit_is_reported_and_the_others_wait) {
+    char name[201], fstab[512];
+
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    (void)snprintf(fstab, sizeof(fstab),
+                   "PARTLABEL=data /var btrfs subvol=var 0 0\n"
+                   "PARTLABEL=data /a/%s-%.50s btrfs subvol=a 0 0\n"
+                   "PARTLABEL=data /home btrfs subvol=home 0 0\n",
+                   name, name);
+    assert_int_equal(generate_in(fstab, ""), EXIT_STATUS_DONE);
+    assert_int_equal(unit_count(unit_said(), "too long for the name of a unit"), 2);
+    check_has(SERVICE, "Before=var.mount\n");
+    check_has(SERVICE, "Before=home.mount\n");
+    check_lacks(SERVICE, "xxx");
+    check_has("normal/home.mount.d/50-aimee-os.conf", "After=init-storage.service");
+}
+
 TEST(wrong_input_is_reported_and_no_failure) {
     assert_int_equal(generate_in("nonsense\n"
                                  "PARTLABEL=data /var btrfs subvol=var 0 0\n"
@@ -253,6 +271,7 @@ int main(void) {
         UNIT_TEST(a_boot_that_goes_on_without_var_goes_on_without_binds),
         UNIT_TEST(hostile_names_are_written_so_that_systemd_reads_them_back),
         UNIT_TEST(names_that_no_unit_can_hold_are_reported_and_the_others_bound),
+        UNIT_TEST(a_mount_point_too_long_for_a_unit_is_reported_and_the_others_wait),
         UNIT_TEST(wrong_input_is_reported_and_no_failure),
         UNIT_TEST(without_a_data_device_nothing_is_written_and_that_is_said_once),
         UNIT_TEST(a_second_run_writes_the_same_and_leaves_nothing_else),
