@@ -277,7 +277,7 @@ check-asan-system: all $(PROGRAMS:%=$(BUILD)/asan/bin/%)
 
 COVERAGE_PERCENT = 90
 coverage: $(COVERED)
-	@tests/coverage/run '$(abspath $(BUILD))/coverage' $(COVERAGE_PERCENT)
+	@tests/coverage/run '$(abspath $(BUILD))/coverage' $(COVERAGE_PERCENT) $(SYSTEM_OPTIONS)
 
 FUZZ_SECONDS = 3600
 fuzz: $(FUZZERS)

@@ -303,34 +303,45 @@ static bool kernel_gets(const char *name, size_t length) {
     return length < suffix || strncmp(name + length - suffix, context, suffix) != 0;
 }
 
+/* libmount's word for an attribute of the mount, which newer ones let have a value ("ro=vfs"). */
+static int is_attribute(const char *name) {
+    _cleanup_free_ char *attribute = NULL;
+    int r = mnt_split_optstr(name, NULL, &attribute, NULL, 0, 0);
+
+    return r < 0 ? r : attribute != NULL;
+}
+
+/* Adds an option to *kept if it is for the kernel, or for libmount to tell. */
+static int keep_option(char **kept, const char *name, size_t length, const char *value,
+                       size_t value_length) {
+    _cleanup_free_ char *one = strndup(name, length);
+    _cleanup_free_ char *its_value = value ? strndup(value, value_length) : NULL;
+    int r;
+
+    if (!one || (value && !its_value))
+        return -ENOMEM;
+    r = is_attribute(one);
+    return r < 0 ? r : mnt_optstr_append_option(kept, one, r ? NULL : its_value);
+}
+
 int fstab_mount_options(const char *options, unsigned long *ret_flags, char **ret_data) {
-    _cleanup_free_ char *user = NULL, *vfs = NULL, *fs = NULL, *data = NULL;
-    char *next, *name, *value;
+    _cleanup_free_ char *copy = strdup(options), *kept = NULL, *vfs = NULL, *data = NULL;
+    char *next = copy, *name, *value;
     size_t length, value_length;
     unsigned long flags = 0;
-    int r = mnt_split_optstr(options, &user, &vfs, &fs, 0, 0);
+    int r = copy ? 0 : -ENOMEM;
 
+    while (r == 0 &&
+           (r = mnt_optstr_next_option(&next, &name, &length, &value, &value_length)) == 0) {
+        if (kernel_gets(name, length))
+            r = keep_option(&kept, name, length, value, value_length);
+    }
+    if (r >= 0 && kept)
+        r = mnt_split_optstr(kept, NULL, &vfs, &data, 0, 0);
+    if (r >= 0 && vfs)
+        r = mnt_optstr_get_flags(vfs, &flags, mnt_get_builtin_optmap(MNT_LINUX_MAP));
     if (r < 0)
         return r;
-    if (vfs) {
-        r = mnt_optstr_get_flags(vfs, &flags, mnt_get_builtin_optmap(MNT_LINUX_MAP));
-        if (r < 0)
-            return r;
-    }
-    next = fs;
-    while (next && mnt_optstr_next_option(&next, &name, &length, &value, &value_length) == 0) {
-        _cleanup_free_ char *one = NULL, *its_value = NULL;
-
-        if (!kernel_gets(name, length))
-            continue;
-        one = strndup(name, length);
-        its_value = value ? strndup(value, value_length) : NULL;
-        if (!one || (value && !its_value))
-            return -ENOMEM;
-        r = mnt_optstr_append_option(&data, one, its_value);
-        if (r < 0)
-            return r;
-    }
     *ret_flags = flags & PRIVATE_MOUNT_FLAGS;
     *ret_data = take_pointer(data);
     return 0;

@@ -518,6 +518,32 @@ TEST(mount_gets_only_what_is_the_file_systems_own) {
     }
 }
 
+/* mount(8) of util-linux 2.39 takes "=vfs", "=fs" and "=recursive" behind them. */
+TEST(an_attribute_of_the_mount_may_have_a_value) {
+    static const struct {
+        const char *options;
+        unsigned long flags;
+        const char *data;
+    } rows[] = {
+        {"ro=vfs,subvol=var", 0, ""},
+        {"rw=recursive,compress=zstd", 0, "compress=zstd"},
+        {"nosuid=recursive,nodev=vfs,noexec,ssd", MS_NOSUID | MS_NODEV | MS_NOEXEC, "ssd"},
+        {"nodev,dev=recursive", 0, ""},
+        {"bind=x,remount=x,commit=5", 0, "commit=5"},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        unsigned long flags = 0;
+        char *data = NULL;
+
+        print_message("             %s\n", rows[i].options);
+        assert_int_equal(fstab_mount_options(rows[i].options, &flags, &data), 0);
+        assert_int_equal(flags, rows[i].flags);
+        assert_string_equal(data ? data : "", rows[i].data);
+        free(data);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(the_entry_of_var_is_found),
@@ -540,6 +566,7 @@ int main(void) {
         UNIT_TEST(an_option_of_a_line_of_another_type_is_not_looked_at),
         UNIT_TEST(sources_are_the_same_when_their_words_are),
         UNIT_TEST(mount_gets_only_what_is_the_file_systems_own),
+        UNIT_TEST(an_attribute_of_the_mount_may_have_a_value),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
