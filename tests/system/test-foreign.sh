@@ -197,6 +197,22 @@ a_foreign_device_is_refused_with_blank_zero_too() {
 	_refuses 'ext4|unknown data'
 }
 
+# The safe side of what was meant.
+another_value_of_blank_is_an_error_and_taken_for_zero() {
+	make_tree tree
+	only_var tree subvol=var,x-init-storage.blank=yes
+	make_device disk 192M
+	garbage 512 | put "$disk" 4096
+	remember_device "$disk"
+	init tree "$disk"
+	assert_refused "$disk"
+	assert_message 'x-init-storage.blank= can only be zero'
+	zeros 512 | put "$disk" 4096
+	init tree "$disk"
+	assert_status 1
+	assert_complete tree "$disk"
+}
+
 a_refusal_does_not_depend_on_a_working_mkfs() {
 	_device
 	mkfs.ext4 -q "$disk"

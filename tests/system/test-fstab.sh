@@ -33,6 +33,17 @@ no_var_line_is_a_failure() {
 	_fails_unchanged '/var'
 }
 
+where_no_line_is_right_nothing_is_formatted() {
+	make_tree tree
+	write_fstab tree <<-END
+		PARTLABEL=data /var  btrfs subvol=../var 0 0
+		PARTLABEL=data /home btrfs subvol=/home 0 0
+	END
+	make_device disk 192M
+	assert_fails_unchanged tree "$disk" 'subvol='
+	assert_json '.action == "failed" and .subvolumes == []'
+}
+
 a_commented_var_line_is_no_var_line() {
 	make_tree tree
 	write_fstab tree <<-END
