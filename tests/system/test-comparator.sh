@@ -78,9 +78,10 @@ a_lost_or_changed_attribute_is_seen() {
 
 a_difference_of_content_is_seen() {
 	_two_trees
-	printf 'X' | put b/linked 8999; touch -r a/linked b/linked; _caught 'content' --ignore content:linked
+	# One byte of garbage may be an X already.
+	printf 'XXXXXXXX' | put b/linked 8992; touch -r a/linked b/linked; _caught 'content' --ignore content:linked
 	printf 'more' >>b/file; touch -r a/file b/file; _caught 'file: size' --ignore content:file
-	printf 'X' | put b/sparse 0x40100; touch -r a/sparse b/sparse; _caught 'sparse: content'
+	printf 'XXXXXXXX' | put b/sparse 0x40100; touch -r a/sparse b/sparse; _caught 'sparse: content'
 	# Data where the source has a hole.
 	printf 'X' | put b/sparse 0x80000; touch -r a/sparse b/sparse; _caught 'sparse: content' --holes no
 }
