@@ -12,6 +12,8 @@ import os
 import random
 import re
 
+import devices
+
 BLOCK = 4096
 TEAR_UNITS = (4096, 512)
 SUBSET_LIMIT = 4
@@ -51,45 +53,54 @@ def read_log(path):
 
 
 class Content:
-    """The bytes of a device: which blocks differ from the base image, and how.
-
-    "key" is the same for the same bytes, however they came about.
-    """
+    """The bytes of a device: which blocks differ from the base image, and how."""
 
     def __init__(self, base, lower=None):
         self.base = base
         self.lower = lower.blocks if lower else {}
-        self.key = lower.key if lower else 0
         self.blocks = {}
+        self.base_data = lower.base_data if lower else [
+            (start // BLOCK, -(-end // BLOCK)) for start, end in devices.data_ranges(base)]
 
     def block(self, number):
         found = self.blocks.get(number) or self.lower.get(number)
         return found or os.pread(self.base, BLOCK, number * BLOCK)
 
-    def _weight(self, number, block):
-        if block == os.pread(self.base, BLOCK, number * BLOCK):
-            return 0
-        digest = hashlib.blake2b(b"%d " % number + block, digest_size=16).digest()
-        return int.from_bytes(digest, "little")
-
     def write(self, offset, data):
         position = 0
         while position < len(data):
             number, start = divmod(offset + position, BLOCK)
-            old = self.block(number)
             piece = data[position:position + BLOCK - start]
-            new = old[:start] + piece + old[start + len(piece):]
-            if new != old:
-                self.key += self._weight(number, new) - self._weight(number, old)
-                self.blocks[number] = new
+            if len(piece) < BLOCK:
+                old = self.block(number)
+                self.blocks[number] = old[:start] + piece + old[start + len(piece):]
+            else:
+                self.blocks[number] = piece
             position += len(piece)
+
+    def clear(self, offset, length):
+        """Zeros, where there is data: a device can be all holes."""
+        first, end = -(-offset // BLOCK), (offset + length) // BLOCK
+        if first >= end:
+            self.write(offset, bytes(length))
+            return
+        self.write(offset, bytes(first * BLOCK - offset))
+        self.write(end * BLOCK, bytes(offset + length - end * BLOCK))
+        for number in self.with_data(first, end):
+            self.blocks[number] = bytes(BLOCK)
+
+    def with_data(self, first, end):
+        numbers = {number for changed in (self.lower, self.blocks) for number in changed
+                   if first <= number < end}
+        for start, stop in self.base_data:
+            numbers.update(range(max(first, start), min(end, stop)))
+        return numbers
 
     def changes(self):
         return {**self.lower, **self.blocks}
 
     def absorb(self, upper):
         self.blocks.update(upper.blocks)
-        self.key = upper.key
 
 
 class Recording:
@@ -107,14 +118,21 @@ class Recording:
             return bytes(end - start)
         return os.pread(self.data, end - start, operation.place + start)
 
+    @staticmethod
+    def range_of(operation, part):
+        if not part.unit:
+            return 0, operation.length
+        return part.first * part.unit, min(operation.length, (part.last + 1) * part.unit)
+
     def _apply(self, content, epoch, part):
         operation = self.epochs[epoch].operations[part.index]
-        start, end = 0, operation.length
-        if part.unit:
-            start, end = part.first * part.unit, min(end, (part.last + 1) * part.unit)
-        content.write(operation.offset + start, self.bytes_of(operation, start, end))
+        start, end = self.range_of(operation, part)
+        if operation.kind == "write":
+            content.write(operation.offset + start, self.bytes_of(operation, start, end))
+        else:
+            content.clear(operation.offset + start, end - start)
 
-    def _everything_before(self, epoch):
+    def everything_before(self, epoch):
         if epoch < self.reached:
             self.reached, self.durable = 0, Content(self.base)
         while self.reached < epoch:
@@ -123,20 +141,26 @@ class Recording:
         return self.durable
 
     def content_of(self, epoch, parts):
-        content = Content(self.base, self._everything_before(epoch))
+        content = Content(self.base, self.everything_before(epoch))
         for part in parts:
             self._apply(content, epoch, part)
         return content
 
     def tears_superblock(self, epoch, parts):
-        """Whether a part begins or ends within a superblock."""
+        """Whether a part begins or ends within a superblock that is being written: who overwrites
+        one with zeros has to know what a tear leaves."""
         for part in parts:
-            offset = self.epochs[epoch].operations[part.index].offset
+            operation = self.epochs[epoch].operations[part.index]
             for edge in (part.first, part.last + 1) if part.unit else ():
-                place = offset + edge * part.unit
-                if any(at < place < at + size for at, size in SUPERBLOCKS):
+                place = operation.offset + edge * part.unit
+                if any(at < place < at + size and self._puts_data(operation, at, at + size)
+                       for at, size in SUPERBLOCKS):
                     return True
         return False
+
+    def _puts_data(self, operation, start, end):
+        start, end = max(start - operation.offset, 0), min(end - operation.offset, operation.length)
+        return start < end and any(self.bytes_of(operation, start, end))
 
 
 def whole(epoch):
@@ -153,19 +177,19 @@ def tears_of(pieces):
         yield pieces // 4, pieces * 3 // 4 - 1
 
 
-def subsets(indices):
-    for size in range(len(indices) + 1):
-        yield from itertools.combinations(indices, size)
+def subsets(parts):
+    for size in range(len(parts) + 1):
+        yield from itertools.combinations(parts, size)
 
 
-def subsets_in_flight(count, seed):
-    """Which of an epoch's operations arrived, as (kind, indices), without tears."""
-    everything = tuple(range(count))
-    for end in everything:
+def subsets_in_flight(everything, seed):
+    """Which of an epoch's operations arrived, as (kind, parts), without tears."""
+    count = len(everything)
+    for end in range(count):
         yield "prefix", everything[:end]
     yield "boundary", everything
-    for index in everything:
-        yield "single", (index,)
+    for index, part in enumerate(everything):
+        yield "single", (part,)
         yield "dropped", everything[:index] + everything[index + 1:]
     for end in range(min(count, SUBSET_LIMIT), count + 1):
         start = max(0, end - SUBSET_LIMIT)
@@ -173,31 +197,109 @@ def subsets_in_flight(count, seed):
             yield "subset", everything[:start] + subset
     chooser = random.Random(seed)
     for _ in range(RANDOM_SUBSETS if count > SUBSET_LIMIT else 0):
-        yield "random", tuple(index for index in everything if chooser.random() < 0.5)
+        yield "random", tuple(part for part in everything if chooser.random() < 0.5)
 
 
-def torn_writes(epoch):
+def torn_writes(epoch, everything):
     """One write in part: of those before it all arrived, of those after it none, or all."""
-    everything = whole(epoch)
-    for index, operation in enumerate(epoch.operations):
+    for index, torn in enumerate(everything):
         for unit in TEAR_UNITS:
-            for tear in tears_of(-(-operation.length // unit)):
-                part = Part(index, unit, *tear)
+            for tear in tears_of(-(-epoch.operations[torn.index].length // unit)):
+                part = Part(torn.index, unit, *tear)
                 yield f"torn-{unit}", everything[:index] + (part,)
                 yield f"torn-{unit}", everything[:index] + (part,) + everything[index + 1:]
+
+
+class Keys:
+    """A number for each state of an epoch: the same for the same bytes, however they came about.
+
+    It is a sum over the blocks, so that of a state only what it lacks of the whole epoch, or has
+    more than a beginning of it, has to be looked at.
+    """
+
+    def __init__(self, recording, epoch, key):
+        self.operations = recording.epochs[epoch].operations
+        self.recording, self.durable = recording, recording.everything_before(epoch)
+        self.numbers, self.touching, self.weights = [], {}, {}
+        self._find_blocks()
+        # What changes anything: mkfs writes a thousand zeros upon zeros.
+        self.everything = tuple(Part(index) for index, numbers in enumerate(self.numbers) if any(
+            len(self.touching[number]) > 1 or
+            self._weight(number, (Part(index),)) != self._weight(number, ()) for number in numbers))
+        self.beginnings = [key]
+        for part in self.everything:
+            self.beginnings.append(self._changed(part.index, self.beginnings[-1], {part.index: part}))
+
+    def _find_blocks(self):
+        written = set()
+        ranges = [(operation.offset // BLOCK, -(-(operation.offset + operation.length) // BLOCK))
+                  for operation in self.operations]
+        for operation, (first, end) in zip(self.operations, ranges):
+            written.update(range(first, end) if operation.kind == "write" else ())
+        for index, (first, end) in enumerate(ranges):
+            numbers = set(range(first, end)) if self.operations[index].kind == "write" else (
+                self.durable.with_data(first, end) | {at for at in written if first <= at < end})
+            self.numbers.append(numbers)
+            for number in numbers:
+                self.touching.setdefault(number, []).append(index)
+
+    def _weight(self, number, parts):
+        """Of a block upon which these parts came, in that order."""
+        if (number, parts) not in self.weights:
+            block, old = self.durable.block(number), os.pread(self.recording.base, BLOCK, number * BLOCK)
+            for part in parts:
+                block = self._put(block, number * BLOCK, part)
+            digest = hashlib.blake2b(b"%d " % number + block, digest_size=16).digest()
+            self.weights[number, parts] = 0 if block == old else int.from_bytes(digest, "little")
+        return self.weights[number, parts]
+
+    def _put(self, block, place, part):
+        operation = self.operations[part.index]
+        start, end = self.recording.range_of(operation, part)
+        start, end = max(start, place - operation.offset), min(end, place + BLOCK - operation.offset)
+        if start >= end:
+            return block
+        at = operation.offset + start - place
+        return block[:at] + self.recording.bytes_of(operation, start, end) + block[at + end - start:]
+
+    def _changed(self, index, key, changes):
+        """The key of everything below an index, with other parts, or None, for some operations."""
+        for number in set().union(*(self.numbers[changed] for changed in changes)):
+            old = tuple(Part(at) for at in self.touching[number] if at < index)
+            new = (changes.get(at, Part(at) if at < index else None) for at in self.touching[number])
+            key += self._weight(number, tuple(filter(None, new))) - self._weight(number, old)
+        return key
+
+    def of(self, parts):
+        """Of some of everything, in that order, whole or torn."""
+        length, end = 0, len(parts)
+        while length < end:
+            middle = (length + end + 1) // 2
+            if parts[:middle] == self.everything[:middle]:
+                length = middle
+            else:
+                end = middle - 1
+        later = {part.index: part for part in parts[length:]}
+        if len(later) <= len(self.everything) - length - len(later):
+            index = self.everything[length].index if later else 0
+            return self._changed(index, self.beginnings[length], later)
+        lacking = {part.index: later.get(part.index) for part in self.everything[length:]
+                   if later.get(part.index) != part}
+        return self._changed(len(self.operations), self.beginnings[-1], lacking)
 
 
 def states_of(recording, seed):
     """Each different state once, as (kind, epoch, parts, marks). Of equal states that of the
     latest crash is kept: it has seen the most marks, and those make a check stricter only."""
-    found = {}
+    found, key = {}, 0
     for number, epoch in enumerate(recording.epochs):
-        candidates = [(kind, tuple(map(Part, indices))) for kind, indices in
-                      subsets_in_flight(len(epoch.operations), f"{seed} {number}")]
-        for kind, parts in itertools.chain(candidates, torn_writes(epoch)):
-            key = recording.content_of(number, parts).key
+        keys = Keys(recording, number, key)
+        for kind, parts in itertools.chain(subsets_in_flight(keys.everything, f"{seed} {number}"),
+                                           torn_writes(epoch, keys.everything)):
+            key = keys.of(parts)
             if key not in found or found[key][3] != epoch.marks:
                 found[key] = (kind, number, parts, epoch.marks)
+        key = keys.beginnings[-1]
     return list(found.values())
 
 

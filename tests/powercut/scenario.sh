@@ -13,6 +13,9 @@ fail() {
 	exit 1
 }
 
+# Standard output may be a variable in the making.
+trap 'echo "failed: $BASH_COMMAND: ${BASH_SOURCE[0]##*/}:$LINENO" >&2' ERR
+
 # mark WORD: every crash from here on comes after this.
 mark() {
 	echo "$1" >"$MARK"
@@ -47,16 +50,18 @@ mounted() {
 }
 
 # commit_after CALL WHEN DIRECTORY COMMAND...: COMMAND is stopped behind that system call until
-# DIRECTORY's file system has committed a transaction. WHEN is as with strace: 2 is the second
-# of any process's calls, 1+ all of them.
+# DIRECTORY's file system has committed a transaction; "its-own": each that COMMAND has a directory
+# of open. WHEN is as with strace: 2 is the second of any process's calls, 1+ all of them.
+# Calls of the name SKIPPED, if there is such a variable, do nothing and succeed.
 commit_after() {
-	local call=$1 when=$2 directory=$3 input tracer
+	local call=$1 when=$2 directory=$3 input tracer skip=()
 	shift 3
+	[[ ! ${SKIPPED-} ]] || skip=(-e "inject=$SKIPPED:retval=0")
 	rm -f trace
 	mkfifo trace
 	# What runs in the background has no standard input of its own accord.
 	exec {input}<&0
-	strace -f -o trace -e "trace=$call" -e "inject=$call:signal=STOP:when=$when" "$@" <&"$input" &
+	strace -f -o trace -e "trace=$call${SKIPPED:+,$SKIPPED}" "${skip[@]}" -e "inject=$call:signal=STOP:when=$when" "$@" <&"$input" &
 	tracer=$!
 	exec {input}<&-
 	_commit_when_stopped "$directory" <trace
@@ -64,14 +69,15 @@ commit_after() {
 }
 
 _commit_when_stopped() {
-	local pid line stopped=''
+	local pid line committed='' directories
 	while read -r pid line; do
 		[[ $line == '--- stopped by SIGSTOP ---' ]] || continue
-		stopped=1
-		"$HERE/commit" "$1"
+		directories=("$1")
+		[[ $1 != its-own ]] || directories=("/proc/$pid/fd"/*)
+		! "$HERE/commit" "${directories[@]}" || committed=1
 		kill -CONT "$pid"
 	done
-	[[ $stopped ]] || fail "no call $when of $call"
+	[[ $committed ]] || fail "nothing committed at call $when of $call"
 }
 
 # shellcheck source=/dev/null

@@ -3,6 +3,7 @@
 
 import collections
 import os
+import random
 import shutil
 import subprocess
 import time
@@ -13,16 +14,18 @@ import devices
 HERE = os.path.dirname(os.path.realpath(__file__))
 STATE_SECONDS = 120
 CONTROL_ENOUGH = 3
+# What a superblock that is torn can lead to: a file system that nobody can use, never a wrong one.
+BEYOND = ("unmountable", "refused")
 
 Outcome = collections.namedtuple("Outcome", "name kind verdict word seconds")
 
 
 class Session:
-    """folder keeps the recording and its results; work, in memory, what is made on the way."""
+    """The folder keeps the recording and its results; work, in memory, what is made on the way."""
 
-    def __init__(self, scenario, variant, folder, work, settings):
-        self.scenario, self.variant, self.folder, self.work = scenario, variant, folder, work
-        self.settings = settings
+    def __init__(self, scenario, variant, work, settings):
+        self.scenario, self.variant, self.work, self.settings = scenario, variant, work, settings
+        self.folder = folder_of(scenario, variant, settings)
         self.title = f"{scenario}/{variant}"
         self.is_control = variant.startswith("control-")
 
@@ -43,9 +46,28 @@ class Session:
 
     # ---- recording ------------------------------------------------------------------------------
 
-    def record(self):
+    def is_recorded(self):
+        return os.path.exists(os.path.join(self.folder, "recorded"))
+
+    def start_at_crash_of(self, variant):
+        """base.img becomes one of the states in which a power cut left another variant."""
+        work = os.path.join(self.work, "before")
+        os.makedirs(work)
+        before = Session(self.scenario, variant, work, self.settings)
+        if not before.is_recorded():
+            before.record()
+        recording = crash_states.Recording(before.folder)
+        states = crash_states.states_of(recording, self.settings.seed)
+        chosen = random.Random(f"{self.settings.seed} {self.variant}").choice(states)
+        made = before._make_image(recording, recording.content_of(chosen[1], chosen[2]))
+        os.rename(made, os.path.join(self.work, "base.img"))
+        self.title += f" (after {variant} at {crash_states.name_of(chosen[1], chosen[2])})"
+
+    def record(self, after=None):
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
+        if after:
+            self.start_at_crash_of(after)
         paths = {name: os.path.join(self.folder, name) for name in ("base.img", "log", "data")}
         image, mount_point = os.path.join(self.work, "image"), os.path.join(self.work, "recorder")
         self.must("prepare")
@@ -99,7 +121,7 @@ class Session:
             status, word, said = self.call("judge", DEVICE=device, MARKS=" ".join(marks))
             self._must_be_unmounted(device)
         verdict = "good" if status == 0 else "bad"
-        if status != 0 and recording.tears_superblock(epoch, parts):
+        if status != 0 and word in BEYOND and recording.tears_superblock(epoch, parts):
             verdict = "beyond"
         seconds = time.monotonic() - start
         return Outcome(crash_states.name_of(epoch, parts), kind, verdict, word, seconds), said
@@ -114,6 +136,8 @@ class Session:
         """Judges the chosen states, and returns all outcomes, those of earlier runs included."""
         recording = crash_states.Recording(self.folder)
         states = crash_states.states_of(recording, self.settings.seed)
+        with open(os.path.join(self.folder, "total"), "w", encoding="ascii") as total:
+            print(len(states), file=total)
         chosen = choose(states, self.settings.limit)
         path = os.path.join(self.folder, "results")
         outcomes = read_results(path)
@@ -141,6 +165,10 @@ class Session:
         print(said, end="")
         print(f"{outcome.name}: {outcome.verdict}: {outcome.word}; not yet mounted it is {kept}")
         return outcome.verdict == "bad"
+
+
+def folder_of(scenario, variant, settings):
+    return os.path.join(settings.build, "powercut", scenario, variant)
 
 
 def enough(outcomes):
