@@ -61,7 +61,8 @@ commit_after() {
 	mkfifo trace
 	# What runs in the background has no standard input of its own accord.
 	exec {input}<&0
-	strace -f -o trace -e "trace=$call${SKIPPED:+,$SKIPPED}" "${skip[@]}" -e "inject=$call:signal=STOP:when=$when" "$@" <&"$input" &
+	strace -f -o trace -e "trace=$call${SKIPPED:+,$SKIPPED}" "${skip[@]}" \
+		-e "inject=$call:signal=STOP:when=$when" "$@" <&"$input" &
 	tracer=$!
 	exec {input}<&-
 	_commit_when_stopped "$directory" <trace

@@ -172,7 +172,9 @@ def folder_of(scenario, variant, settings):
 
 
 def enough(outcomes):
-    return sum(outcome.verdict == "bad" for outcome in outcomes) >= CONTROL_ENOUGH
+    """Of a control's: that it fails, and that a state of it need not fail."""
+    verdicts = [outcome.verdict for outcome in outcomes]
+    return verdicts.count("bad") >= CONTROL_ENOUGH and "good" in verdicts
 
 
 def choose(states, limit):
@@ -180,6 +182,15 @@ def choose(states, limit):
     if not limit or limit >= len(states):
         return states
     return [states[index * len(states) // limit] for index in range(limit)]
+
+
+def read_total(folder):
+    """Of how many states its results are."""
+    path = os.path.join(folder, "total")
+    if not os.path.exists(path):
+        return 0
+    with open(path, encoding="ascii") as total:
+        return int(total.read())
 
 
 def read_results(path):

@@ -66,17 +66,18 @@ make_reference() {
 
 # --- a boot --------------------------------------------------------------------------------------
 
-_see() {
+# see FOLDER IMAGE OPTIONS
+see() {
 	mkdir -p "$1"
 	mountpoint --quiet "$1" || mount -o "loop,ro,$3" "$2" "$1"
 }
 
 see_image() {
-	_see tree "$RECORDING/tree.img" noload
+	see tree "$RECORDING/tree.img" noload
 }
 
 see_reference() {
-	_see reference "$RECORDING/reference.img" noatime,subvolid=5
+	see reference "$RECORDING/reference.img" noatime,subvolid=5
 }
 
 # init-storage, by way of the command BY; it must end well. ACTION is what it says that it did.
