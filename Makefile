@@ -291,7 +291,7 @@ RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)" \
 check-system: all
 	@$(RUN_ENVIRONMENT) tests/system/run $(SYSTEM_OPTIONS)
 
-# All states take half an hour; "check" has POWERCUT_OPTIONS=--quick.
+# More than an hour; "check" has POWERCUT_OPTIONS=--quick. POWERCUT_OPTIONS=--resume goes on.
 check-powercut: all $(POWERCUT)
 	@unshare --mount --propagation private tests/powercut/test-harness --build=$(BUILD)
 	@$(RUN_ENVIRONMENT) tests/powercut/run --build=$(BUILD) $(POWERCUT_OPTIONS)

@@ -26,21 +26,21 @@ variants() {
 _variants() {
 	local size
 	cat <<-END
-		program.3000.bound-zstd quick
-		program.3000.bound-zstd.fsync1 quick
-		program.3000.bound-zstd.ioctl1+ quick
-		program.3000.bound-zstd.fsync2 quick
-		program.200.bound-zstd.write1+ quick
-		program.3000s.bound-zstd.ftruncate1 quick
-		program.3000e.bound-zstd quick
-		program.8300s.bound-zstd.fsync2 quick
-		program.40000.bound-zstd quick
-		program.3000.ext4 quick
-		program.3000.btrfs quick
-		control-in-place.3000.bound-zstd.ftruncate1 quick
-		control-clone-short.8300.bound-zstd quick
-		control-rename-unsynced.3000.ext4 quick
-		control-rename-unsynced.3000.btrfs quick
+		program.3000.bound-zstd quick=120
+		program.3000.bound-zstd.fsync1 quick=120
+		program.3000.bound-zstd.ioctl1+ quick=120
+		program.3000.bound-zstd.fsync2 quick=120
+		program.200.bound-zstd.write1+ quick=120
+		program.3000s.bound-zstd.ftruncate1 quick=120
+		program.3000e.bound-zstd quick=120
+		program.8300s.bound-zstd.fsync2 quick=120
+		program.40000.bound-zstd quick=120
+		program.3000.ext4 quick=120
+		program.3000.btrfs quick=120
+		control-in-place.3000.bound-zstd.ftruncate1 quick=120
+		control-clone-short.8300.bound-zstd quick=120
+		control-rename-unsynced.3000.ext4 quick=120
+		control-rename-unsynced.3000.btrfs quick=120
 		program.3000.btrfs.fsync1+
 		program.3000.btrfs.renameat1
 	END
@@ -51,7 +51,7 @@ _variants() {
 			program.$size.bound-nocow.fsync2
 			$([[ $size == 40000 ]] || echo "program.$size.bound-zstd")
 			program.$size.bound-zstd.fsync1
-			program.$size.bound-zstd.ioctl1+ $([[ $size != 200000 ]] || echo quick)
+			program.$size.bound-zstd.ioctl1+ $([[ $size != 200000 ]] || echo quick=120)
 			program.$size.bound-zstd.write1+
 			$([[ $size != *s ]] || echo "program.$size.bound-zstd.ftruncate1")
 			program.$size.bound-zstd-force.ioctl1+

@@ -41,23 +41,23 @@ RECORD_MAGIC='41 69 6d 65 65 4f 53 20 65 72 61 73 65 64 0a 00'
 
 variants() {
 	cat <<-END
-		request.signature quick
+		request.signature quick=20
 		request.zero.fsetxattr-1
-		in-use.signature quick
-		in-use.discard.fsetxattr-1 quick
-		now.signature quick
-		now.discard quick
-		now.zero quick
-		unasked.signature quick
+		in-use.signature
+		in-use.discard.fsetxattr-1 quick=30
+		now.signature quick=20
+		now.discard
+		now.zero quick=24
+		unasked.signature quick=20
 		unasked.zero
-		boot.signature quick
+		boot.signature quick=40
 		boot.discard
-		boot.zero quick
+		boot.zero
 		life.signature
 		life.discard
-		life.zero quick
-		control-unsynced-in-use.signature quick
-		control-primary-first.signature quick
+		life.zero quick=40
+		control-unsynced-in-use.signature quick=40
+		control-primary-first.signature quick=40
 	END
 }
 

@@ -25,25 +25,25 @@ COMMIT=${COMMIT%.}
 variants() {
 	local number
 	cat <<-END
-		first quick
-		first.renameat2-1+ quick
-		first.mkdirat-1+ quick
-		default.renameat2-1+ quick
+		first quick=40
+		first.renameat2-1+
+		first.mkdirat-1+ quick=40
+		default.renameat2-1+ quick=30
 		default.ioctl-1+
-		converge quick
-		converge.renameat2-1+ quick
+		converge
+		converge.renameat2-1+ quick=40
 		converge.mkdirat-1+
-		etc quick
-		etc.renameat2-1+ quick
+		etc
+		etc.renameat2-1+ quick=40
 		etc.mkdirat-1+
-		control-unsynced-first.renameat2-1+ quick
-		control-unsynced-converge.renameat2-1+ quick
-		control-unsynced-etc.renameat2-1+ quick
+		control-unsynced-first.renameat2-1+ quick=40
+		control-unsynced-converge.renameat2-1+ quick=40
+		control-unsynced-etc.renameat2-1+ quick=40
 	END
 	# Before every other one, the first boot was committing all the time.
 	for number in {1..8}; do
-		echo "second-$number after=first $( ((number % 3 != 2)) || echo quick)"
-		echo "second-$((number + 8)) after=first.mkdirat-1+ $( ((number % 3 != 2)) || echo quick)"
+		echo "second-$number after=first $( ((number % 4 != 2)) || echo quick=20)"
+		echo "second-$((number + 8)) after=first.mkdirat-1+ $( ((number % 4 != 2)) || echo quick=20)"
 	done
 }
 

@@ -58,7 +58,7 @@ class Session:
             before.record()
         recording = crash_states.Recording(before.folder)
         states = crash_states.states_of(recording, self.settings.seed)
-        chosen = random.Random(f"{self.settings.seed} {self.variant}").choice(states)
+        chosen = choose_start(states, self.settings.seed, self.variant)
         made = before._make_image(recording, recording.content_of(chosen[1], chosen[2]))
         os.rename(made, os.path.join(self.work, "base.img"))
         self.title += f" (after {variant} at {crash_states.name_of(chosen[1], chosen[2])})"
@@ -120,9 +120,7 @@ class Session:
         with devices.attached(path) as device:
             status, word, said = self.call("judge", DEVICE=device, MARKS=" ".join(marks))
             self._must_be_unmounted(device)
-        verdict = "good" if status == 0 else "bad"
-        if status != 0 and word in BEYOND and recording.tears_superblock(epoch, parts):
-            verdict = "beyond"
+        verdict = verdict_of(status, word, recording.tears_superblock(epoch, parts))
         seconds = time.monotonic() - start
         return Outcome(crash_states.name_of(epoch, parts), kind, verdict, word, seconds), said
 
@@ -171,6 +169,12 @@ def folder_of(scenario, variant, settings):
     return os.path.join(settings.build, "powercut", scenario, variant)
 
 
+def verdict_of(status, word, is_superblock_torn):
+    if status == 0:
+        return "good"
+    return "beyond" if is_superblock_torn and word in BEYOND else "bad"
+
+
 def enough(outcomes):
     """Of a control's: that it fails, and that a state of it need not fail."""
     verdicts = [outcome.verdict for outcome in outcomes]
@@ -178,10 +182,24 @@ def enough(outcomes):
 
 
 def choose(states, limit):
-    """At most limit of them, evenly spread; 0 is all."""
+    """At most limit of them, up to a third at the ends of epochs, evenly spread; 0 is all."""
     if not limit or limit >= len(states):
         return states
-    return [states[index * len(states) // limit] for index in range(limit)]
+    ends = [index for index, state in enumerate(states) if state[0] == "boundary"]
+    chosen = set(spread(ends, limit // 3))
+    others = [index for index in range(len(states)) if index not in chosen]
+    return [states[index] for index in sorted(chosen.union(spread(others, limit - len(chosen))))]
+
+
+def spread(items, count):
+    """The first, the last, and so on."""
+    if count >= len(items):
+        return items
+    return [items[index * (len(items) - 1) // max(1, count - 1)] for index in range(count)]
+
+
+def choose_start(states, seed, variant):
+    return random.Random(f"{seed} {variant}").choice(states)
 
 
 def read_total(folder):
