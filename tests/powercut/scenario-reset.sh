@@ -241,6 +241,8 @@ _assert_possible() {
 	request.blank | in-use.blank) fail unmountable ;;
 	*) fail "$1" ;;
 	esac
+	# So that a text that is never found proves nothing.
+	[[ $1 != old* ]] || _has_old_text || fail no-old-text
 	[[ $1 != blank || $2 != -erased || $ERASE == signature ]] || ! _has_old_text || fail not-erased
 }
 
@@ -255,7 +257,7 @@ _stored_request() {
 _has_old_text() {
 	blockdev --flushbufs "$DEVICE"
 	# With -z it jumps over holes.
-	grep -zaqF "$OLD_TEXT" "/sys/block/${DEVICE#/dev/}/loop/backing_file"
+	grep -zaqF "$OLD_TEXT" "$(<"/sys/block/${DEVICE#/dev/}/loop/backing_file")"
 }
 
 # By no tool that looks for a lost btrfs.
