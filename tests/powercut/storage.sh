@@ -12,6 +12,8 @@ REQUEST_XATTR=trusted.aimee-os.factory-reset
 # As small as mkfs.btrfs makes one.
 DEVICE_SIZE=110M
 BY=()
+# mount(8)'s status.
+UNMOUNTABLE=32
 
 # --- before the recording ------------------------------------------------------------------------
 
@@ -98,7 +100,10 @@ boot() {
 # look_untouched COMMAND...: looks at the top of the file system before anything has mounted it,
 # without replaying a log. Prints "unmountable", or what COMMAND does.
 look_untouched() {
-	_look rescue=nologreplay "$@"
+	local status=0
+	_look rescue=nologreplay "$@" || status=$?
+	((status == UNMOUNTABLE)) || return "$status"
+	echo unmountable
 }
 
 look_after() {
@@ -108,10 +113,7 @@ look_after() {
 _look() {
 	local status=0
 	mkdir -p top
-	if ! mount -t btrfs -o "ro,noatime,subvolid=5,$1" "$DEVICE" top 2>/dev/null; then
-		echo unmountable
-		return
-	fi
+	mount -t btrfs -o "ro,noatime,subvolid=5,$1" "$DEVICE" top 2>/dev/null || return "$UNMOUNTABLE"
 	("${@:2}") || status=$?
 	umount top
 	return "$status"
