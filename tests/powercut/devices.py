@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import struct
+import subprocess
 import time
 
 LOOP_CTL_GET_FREE = 0x4C82
@@ -84,6 +85,14 @@ def copy_sparse(source, path):
         for offset in range(start, end, COPY_SIZE):
             os.pwrite(target, os.pread(source, min(COPY_SIZE, end - offset), offset), offset)
     return target
+
+
+def unmount_below(folder):
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        points = [line.split()[4] for line in mounts]
+    for point in reversed(points):
+        if point.startswith(f"{folder}/"):
+            subprocess.run(["umount", point], check=True)
 
 
 def wait_until(condition, seconds, what):

@@ -13,6 +13,7 @@
 #           unasked    factory-reset --now --yes, and none is
 #           boot       init-storage finds the request
 #           life       request, wipe at shutdown, first boot
+#           again-N    init-storage begins at a crash state of "boot": interrupted twice
 #   ERASE   signature, discard, zero
 #   COMMIT  CALL-WHEN (see commit_after): a transaction is committed there
 # control-unsynced-in-use: the request is not written out. control-primary-first: the first
@@ -40,6 +41,7 @@ IN_USE=({var,home}/being-written)
 RECORD_MAGIC='41 69 6d 65 65 4f 53 20 65 72 61 73 65 64 0a 00'
 
 variants() {
+	local number
 	cat <<-END
 		request.signature quick=20
 		request.zero.fsetxattr-1
@@ -59,11 +61,19 @@ variants() {
 		control-unsynced-in-use.signature quick=40
 		control-primary-first.signature quick=40
 	END
+	for number in {1..4}; do
+		echo "again-$number.signature after=boot.signature"
+		echo "again-$number.zero after=boot.zero $( ((number != 2)) || echo quick=20)"
+	done
 }
 
 # --- before the recording ------------------------------------------------------------------------
 
 prepare() {
+	if [[ $KIND == again-* ]]; then
+		_prepare_again
+		return
+	fi
 	make_image _configure
 	truncate -s "$DEVICE_SIZE" blank.img
 	make_reference blank.img boot
@@ -77,6 +87,25 @@ prepare() {
 		mv requested.img base.img
 		;;
 	esac
+}
+
+# All is compared with what the first of the two boots is. Where it had come to a file system
+# without /var, nothing knows of the reset any more.
+_prepare_again() {
+	cp --sparse=always "$RECORDING/../boot.$ERASE"/{tree.img,reference.img,facts,old.img,old-id,request} "$RECORDING"
+	on_copy base.img copy.img _look_at_start
+}
+
+_look_at_start() {
+	local found
+	see_reference
+	see_old
+	found=$(look_untouched _what)
+	[[ $found == old-requested || $(_record) || $(look_untouched ls top) == *var* ]] || : >"$RECORDING/untold"
+}
+
+see_old() {
+	see old "$RECORDING/old.img" noatime,subvolid=5
 }
 
 _configure() {
@@ -112,6 +141,7 @@ act() {
 	rm -rf /run/aimee-os
 	case $VARIANT in
 	control-primary-first.*) _wipe_primary_first ;;
+	again-*) _act_boot ;;
 	*) "_act_$KIND" ;;
 	esac
 }
@@ -169,7 +199,7 @@ _wipe_primary_first() {
 judge() {
 	local found record
 	see_reference
-	see old "$RECORDING/old.img" noatime,subvolid=5
+	see_old
 	[[ $ERASE != zero ]] || _make_mkfs_keep_all
 	found=$(look_untouched _what) || fail "${found##* }"
 	record=$(_record)
@@ -210,7 +240,7 @@ _what() {
 		[[ -e top/$name ]] || missing+=("$name") found=new-in-part
 	done
 	same_as reference "${TOUCHED[@]}" -- "${missing[@]}" .init-storage "$LAST_RESET" || fail new-half
-	[[ ! -e top/var ]] || _is_carried_over "$(<top/$LAST_RESET)" || fail reset-not-told
+	[[ ! -e top/var || -e $RECORDING/untold ]] || _is_carried_over "$(<top/$LAST_RESET)" || fail reset-not-told
 	echo "$found"
 }
 
@@ -232,7 +262,8 @@ _assert_possible() {
 	! has_mark wiped || [[ $1 != old* ]] || fail old-again
 	! has_mark returned || [[ $1 == new ]] || fail "returned-yet-$1"
 	case $KIND.$1 in
-	*.old-requested | boot.blank | life.blank | boot.new* | life.new*) ;;
+	*.old-requested | boot.blank | life.blank | again-*.blank) ;;
+	boot.new* | life.new* | again-*.new*) ;;
 	request.old | in-use.old | unasked.old | life.old) ;;
 	now.blank | unasked.blank)
 		[[ $2 ]] || fail no-erase-record

@@ -56,6 +56,7 @@ class Session:
         before = Session(self.scenario, variant, work, self.settings)
         if not before.is_recorded():
             before.record()
+            devices.unmount_below(work)
         recording = crash_states.Recording(before.folder)
         states = crash_states.states_of(recording, self.settings.seed)
         chosen = choose_start(states, self.settings.seed, self.variant)
