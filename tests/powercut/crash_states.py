@@ -18,8 +18,10 @@ BLOCK = 4096
 TEAR_UNITS = (4096, 512)
 SUBSET_LIMIT = 4
 RANDOM_SUBSETS = 8
-# What a file system needs all of at once: the superblocks of ext4 and btrfs, as (offset, size).
-SUPERBLOCKS = ((1 << 10, 1 << 10), (64 << 10, 4 << 10), (64 << 20, 4 << 10))
+# What a file system needs all of at once: the superblocks of ext4 and btrfs, as offset, size, and
+# the magic with its place in it.
+SUPERBLOCKS = ((1 << 10, 1 << 10, b"\x53\xef", 56), (64 << 10, 4 << 10, b"_BHRfS_M", 64),
+               (64 << 20, 4 << 10, b"_BHRfS_M", 64))
 
 Operation = collections.namedtuple("Operation", "kind offset length place")
 # marks: all that were written before the flush that ends it.
@@ -147,20 +149,21 @@ class Recording:
         return content
 
     def tears_superblock(self, epoch, parts):
-        """Whether a part begins or ends within a superblock that is being written: who overwrites
-        one with zeros has to know what a tear leaves."""
+        """Whether a part begins or ends within a superblock that is being written. Who overwrites
+        one with zeros, or makes a file system under another magic, has to know what a tear leaves."""
         for part in parts:
             operation = self.epochs[epoch].operations[part.index]
             for edge in (part.first, part.last + 1) if part.unit else ():
                 place = operation.offset + edge * part.unit
-                if any(at < place < at + size and self._puts_data(operation, at, at + size)
-                       for at, size in SUPERBLOCKS):
+                if any(at < place < at + size and self._puts(operation, at + offset, magic)
+                       for at, size, magic, offset in SUPERBLOCKS):
                     return True
         return False
 
-    def _puts_data(self, operation, start, end):
-        start, end = max(start - operation.offset, 0), min(end - operation.offset, operation.length)
-        return start < end and any(self.bytes_of(operation, start, end))
+    def _puts(self, operation, place, expected):
+        start = place - operation.offset
+        end = start + len(expected)
+        return 0 <= start and end <= operation.length and self.bytes_of(operation, start, end) == expected
 
 
 def whole(epoch):
