@@ -46,15 +46,18 @@ numbers() {
 	head -c "$1" < <(seq "$1")
 }
 
-# on_copy FILE COPY COMMAND...: with DEVICE over a copy of FILE.
+# on_copy FILE COPY COMMAND...: with DEVICE over a copy of FILE. It detaches itself when it is closed,
+# also if that is because this ends.
 on_copy() {
-	local DEVICE
+	local DEVICE hold
 	cp --sparse=always "$1" "$2"
 	DEVICE=$(losetup --find --show "$2")
+	exec {hold}<"$DEVICE"
+	losetup --detach "$DEVICE"
 	"${@:3}"
 	# It would be preferred to the next device with that file system.
 	btrfs device scan --forget "$DEVICE" 2>/dev/null || :
-	losetup --detach "$DEVICE"
+	exec {hold}<&-
 }
 
 # make_reference FILE COMMAND...: what COMMAND leaves of FILE undisturbed, under another fsid, so
