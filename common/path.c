@@ -168,3 +168,12 @@ int open_parent(int directory, const char *path, const char **ret_name) {
         *ret_name = slash ? slash + 1 : path;
     return fd;
 }
+
+DIR *directory_stream(int fd) {
+    _cleanup_close_ int owned = fd;
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+    if (stream)
+        (void)take_fd(&owned);
+    return stream;
+}

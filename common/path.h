@@ -2,6 +2,7 @@
 #ifndef PATH_H
 #define PATH_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -30,5 +31,9 @@ int open_in_root(int root, const char *path, int flags);
 /* Opens the directory that holds path's last component and points *ret_name at that component.
  * Returns a descriptor or -errno. */
 int open_parent(int directory, const char *path, const char **ret_name);
+
+/* The entries of the directory that fd, which is handed over, is open on; closedir() closes it.
+ * NULL and errno on failure, and fd is closed; -1 for fd leaves errno as it is. */
+DIR *directory_stream(int fd);
 
 #endif

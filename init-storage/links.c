@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/path.h"
 
 #define FOLDER ".init-storage-links"
 #define NAME_SIZE 40
@@ -71,8 +72,7 @@ int links_add_name(struct links *links, const uint64_t identity[2], uint32_t tot
 }
 
 static int empty_folder(int folder) {
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    DIR *directory = directory_stream(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct dirent *entry;
     int count = 0, r = 0;
 

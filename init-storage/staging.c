@@ -54,8 +54,7 @@ static bool is_dot(const char *name) {
 
 /* Goes on after a failure, and returns the first. */
 static int remove_content(int directory) {
-    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    DIR *stream = directory_stream(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct dirent *entry;
     int first = 0;
 
@@ -75,8 +74,7 @@ static int remove_content(int directory) {
 
 /* Everything in our folder but what the default subvolume lies in. */
 static int clear(int top, int staging) {
-    int fd = openat(staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    DIR *stream = directory_stream(openat(staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct dirent *entry;
     int first = 0;
 

@@ -61,8 +61,7 @@ static bool is_ours(const struct plan *plan, const char *name) {
 
 /* Whether the top level itself is somebody's /var. 1, 0 or -errno. */
 static int top_is_used(int top, const struct plan *plan) {
-    int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    DIR *directory = directory_stream(openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct dirent *entry;
     int r = 0;
 
@@ -233,17 +232,19 @@ const char *survey_state_path(const struct plan *plan) {
 
 static int is_empty_directory(int top, const char *path) {
     int fd = open_beneath(top, path, O_RDONLY | O_DIRECTORY);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    DIR *directory = directory_stream(fd);
     struct dirent *entry;
     bool empty = true;
+    int r;
 
     if (!directory)
         return fd < 0 ? fd : -errno;
     errno = 0;
     while (empty && (entry = readdir(directory)))
         empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    r = empty ? -errno : 0;
     (void)closedir(directory);
-    return empty;
+    return r < 0 ? r : empty;
 }
 
 static int survey_copy(int top, const char *state_path, struct etc_copy *copy) {

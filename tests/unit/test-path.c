@@ -322,6 +322,18 @@ TEST(a_parent_is_opened_and_the_last_name_is_left) {
     }
 }
 
+TEST(a_descriptor_that_is_no_directory_is_closed_all_the_same) {
+    int fd = openat(unit_folder, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_null(directory_stream(fd));
+    assert_int_equal(errno, ENOTDIR);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    errno = EMFILE;
+    assert_null(directory_stream(-1));
+    assert_int_equal(errno, EMFILE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(plain_paths_are_relative_and_made_of_names),
@@ -334,6 +346,7 @@ int main(void) {
         UNIT_TEST(a_configuration_file_is_found_behind_links_inside_the_root),
         UNIT_TEST(an_absolute_link_never_leads_out_of_the_root),
         UNIT_TEST(a_parent_is_opened_and_the_last_name_is_left),
+        UNIT_TEST(a_descriptor_that_is_no_directory_is_closed_all_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
