@@ -111,8 +111,9 @@ static int reset(struct prepare *prepare, const struct device_probe *found) {
     struct reset_outcome wanted;
     int r;
 
-    if (!reset_is_wanted(prepare, found, &wanted))
-        return 1;
+    r = reset_is_wanted(prepare, found, &wanted);
+    if (r <= 0)
+        return r < 0 ? r : 1;
     if (is_in_use(prepare)) {
         log_warning("%s: is to be reset, but is in use; left for the shutdown or the next boot",
                     prepare->located.device.path);

@@ -67,12 +67,21 @@ static bool command_line_wants_it(const struct settings *settings) {
     return reset_in_command_line(text);
 }
 
+static void ask_by_command_line(const struct device_probe *found, struct reset_outcome *ret) {
+    *ret =
+        (struct reset_outcome){.origin = RESET_COMMAND_LINE, .request = {.erase = ERASE_SIGNATURE}};
+    memcpy(ret->request.fsid, found->primary.fsid, sizeof(ret->request.fsid));
+    request_sign(&ret->request);
+    (void)snprintf(ret->request.by, sizeof(ret->request.by), "kernel command line");
+}
+
 int reset_mark_boot(const struct settings *settings) {
     return run_file_write(settings->run_directory, DONE_FLAG, "1\n", 2);
 }
 
 /* What is stored in the file system. */
-static int read_stored(const struct prepare *prepare, struct reset_request *ret) {
+static int read_stored(const struct prepare *prepare, struct reset_request *ret,
+                       bool *ret_mounted) {
     struct volume volume = VOLUME_NONE;
     int r = volume_enter_namespace();
 
@@ -80,26 +89,17 @@ static int read_stored(const struct prepare *prepare, struct reset_request *ret)
         r = volume_mount(prepare->located.device.path, prepare->var->options,
                          prepare->settings->dry_run ? VOLUME_READ_ONLY_NO_REPLAY : VOLUME_READ_ONLY,
                          prepare->settings->mount_point, &volume);
-    if (r < 0)
-        return -ENODATA; /* what is wrong will be said when it has to be mounted */
-    r = request_read(volume.top, ret);
+    *ret_mounted = r == 0;
+    if (r == 0)
+        r = request_read(volume.top, ret);
     volume_unmount(&volume);
     return r;
 }
 
-static bool is_requested(const struct prepare *prepare, const struct device_probe *found,
-                         struct reset_request *request) {
+static bool is_valid(const struct prepare *prepare, const struct device_probe *found,
+                     const struct reset_request *request) {
     const char *path = prepare->located.device.path;
-    int r = found->state == DEVICE_BTRFS ? read_stored(prepare, request) : -ENODATA;
 
-    if (r == -ENODATA)
-        return false;
-    if (r < 0) {
-        log_warning("%s: what is stored there is no valid request to reset (%s); ignored, "
-                    "factory-reset --cancel removes it",
-                    path, strerror(-r));
-        return false;
-    }
     if (strcmp(request->fsid, found->primary.fsid) != 0) {
         log_warning("%s: the request to reset in it is for the file system %s, and this one is "
                     "%s (a copy?); ignored, factory-reset --cancel removes it",
@@ -113,19 +113,39 @@ static bool is_requested(const struct prepare *prepare, const struct device_prob
     return true;
 }
 
-bool reset_is_wanted(struct prepare *prepare, const struct device_probe *found,
-                     struct reset_outcome *ret) {
-    struct reset_outcome outcome = {.origin = RESET_REQUEST};
+static void report_unread(const struct prepare *prepare, int r, bool mounted) {
+    const char *path = prepare->located.device.path;
 
-    if (!is_requested(prepare, found, &outcome.request)) {
-        if (found->primary.device_count != 1 || !command_line_wants_it(prepare->settings))
-            return false;
-        outcome.origin = RESET_COMMAND_LINE;
-        outcome.request = (struct reset_request){.erase = ERASE_SIGNATURE};
-        memcpy(outcome.request.fsid, found->primary.fsid, sizeof(outcome.request.fsid));
-        request_sign(&outcome.request);
-        (void)snprintf(outcome.request.by, sizeof(outcome.request.by), "kernel command line");
+    if (mounted)
+        problem(&prepare->report->problems,
+                "%s: cannot read whether it was asked for a reset: %s; nothing is done", path,
+                strerror(-r));
+    else
+        problem(&prepare->report->problems,
+                "%s: its btrfs does not mount: %s (the kernel log says more)", path, strerror(-r));
+}
+
+int reset_is_wanted(struct prepare *prepare, const struct device_probe *found,
+                    struct reset_outcome *ret) {
+    struct reset_outcome outcome = {.origin = RESET_REQUEST};
+    bool mounted = false;
+    int r =
+        found->state == DEVICE_BTRFS ? read_stored(prepare, &outcome.request, &mounted) : -ENODATA;
+
+    if (r == 0 && is_valid(prepare, found, &outcome.request)) {
+        *ret = outcome;
+        return 1;
     }
-    *ret = outcome;
-    return true;
+    if (r == -EBADMSG)
+        log_warning("%s: what is stored there is no valid request to reset; ignored, "
+                    "factory-reset --cancel removes it",
+                    prepare->located.device.path);
+    if (found->primary.device_count == 1 && command_line_wants_it(prepare->settings)) {
+        ask_by_command_line(found, ret);
+        return 1;
+    }
+    if (r == 0 || r == -ENODATA || r == -EBADMSG)
+        return 0;
+    report_unread(prepare, r, mounted);
+    return r;
 }

@@ -22,9 +22,10 @@ struct reset_outcome {
 
 /* Whether the btrfs on the prepared device is to be reset: a valid request lies in it, or the
  * kernel command line asks for it (once a boot, and only in a run without options). Something
- * that is no valid request is reported and ignored. Sets origin and request. */
-bool reset_is_wanted(struct prepare *prepare, const struct device_probe *found,
-                     struct reset_outcome *ret);
+ * that is no valid request is reported and ignored. Returns 1 and sets origin and request; 0: no;
+ * -errno after reporting: there may be one, which cannot be read. */
+int reset_is_wanted(struct prepare *prepare, const struct device_probe *found,
+                    struct reset_outcome *ret);
 
 /* Before anything is wiped because of the command line: marks this boot as one that did. A boot
  * that cannot be marked does not reset, as it could not know when it did. Returns 0 or -errno. */

@@ -125,6 +125,32 @@ a_malformed_request_is_ignored() {
 	done
 }
 
+# _cannot_look CALL ERROR MESSAGE: it may be there, so nothing is done as if it were not.
+_cannot_look() {
+	echo "--- $1 fails with $2"
+	remember_device "$disk"
+	WRAPPER=(strace -f -o /dev/null -e "trace=$1" -e "inject=$1:error=$2:when=1")
+	init tree "$disk"
+	WRAPPER=()
+	assert_status 1
+	assert_message "$3"
+	assert_no_message 'no valid request|nothing to do'
+	assert_device_unchanged "$disk"
+}
+
+a_request_that_cannot_be_read_is_neither_ignored_nor_forgotten() {
+	_system
+	request "$disk"
+	_cannot_look fgetxattr EIO 'asked for a reset: input/output error'
+	_cannot_look fgetxattr ENOMEM 'asked for a reset: cannot allocate memory'
+	_cannot_look mount ENOMEM 'does not mount: cannot allocate memory'
+	_cannot_look umount2 EBUSY 'does not mount: .*busy'
+	_cannot_look unshare ENOSPC 'does not mount: no space'
+	init tree "$disk"
+	assert_status 0
+	assert_reset tree "$disk"
+}
+
 a_request_as_the_manual_has_it_is_honoured() {
 	_system
 	store_request "$disk" "$(request_text "$OLD_FSID" zero)"
