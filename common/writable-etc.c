@@ -144,6 +144,7 @@ static ssize_t read_whole(int fd, char *text, size_t limit) {
     return (ssize_t)size;
 }
 
+/* 1: it is there and cannot be read, which has been reported. */
 static int read_list(int root, const char *name, struct etc_list *list, struct problems *problems) {
     _cleanup_close_ int fd = open_in_root(root, name, O_RDONLY | O_NONBLOCK);
     _cleanup_free_ char *text = NULL;
@@ -157,7 +158,7 @@ static int read_list(int root, const char *name, struct etc_list *list, struct p
     size = fd < 0 ? fd : read_whole(fd, text, LIST_LIMIT);
     if (size < 0) {
         problem(problems, "/%s: cannot read: %s", name, strerror((int)-size));
-        return 0;
+        return 1;
     }
     if (size == LIST_LIMIT) {
         problem(problems, "/%s: not shorter than %d bytes, ignored", name, LIST_LIMIT);
@@ -188,6 +189,8 @@ static void drop_covered(struct etc_list *list, struct problems *problems) {
 }
 
 int etc_list_read(int root, struct etc_list *ret, struct problems *problems) {
+    bool unread = false;
+
     for (size_t i = 0; i < sizeof(list_names) / sizeof(*list_names); i++) {
         int r = read_list(root, list_names[i], ret, problems);
 
@@ -195,7 +198,8 @@ int etc_list_read(int root, struct etc_list *ret, struct problems *problems) {
             etc_list_free(ret);
             return r;
         }
+        unread = unread || r == 1;
     }
     drop_covered(ret, problems);
-    return 0;
+    return unread;
 }

@@ -21,8 +21,8 @@ struct etc_list {
 };
 
 /* Reads both lists of the tree at root, a directory descriptor. A wrong line is reported with
- * file and line and left out; a list that is not there is empty. Returns 0 or -ENOMEM; free with
- * etc_list_free. */
+ * file and line and left out; a list that is not there is empty. Returns 0; 1: a list is there and
+ * could not be read, which has been reported, too; or -ENOMEM. Free with etc_list_free. */
 int etc_list_read(int root, struct etc_list *ret, struct problems *problems);
 void etc_list_free(struct etc_list *list);
 

@@ -12,7 +12,8 @@
 #include "common/writable-etc.h"
 #include "storage-units.h"
 
-/* Input and output are told apart: what is wrong in the image has been said and must not fail. */
+/* What is wrong in the image has been said and must not fail; what could not be read or written
+ * must, and goes to "output". */
 struct generator {
     const struct settings *settings;
     struct fstab fstab;
@@ -39,13 +40,17 @@ static int read_configuration(struct generator *generator) {
         return root;
     fd = open_in_root(root, "etc/fstab", O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        problem(&generator->input, "/etc/fstab: cannot open: %s; nothing to do", strerror(-fd));
+        problem(fd == -ENOENT ? &generator->input : &generator->output,
+                "/etc/fstab: cannot open: %s; nothing to do", strerror(-fd));
         return 1;
     }
     r = fstab_read(fd, "/etc/fstab", &generator->fstab, &generator->input);
     if (r < 0)
-        return r == -ENOMEM ? r : 1;
-    return etc_list_read(root, &generator->list, &generator->input);
+        return r == -ENOENT || r == -EMEDIUMTYPE ? 1 : r;
+    r = etc_list_read(root, &generator->list, &generator->input);
+    if (r == 1)
+        generator->output.status = EXIT_STATUS_FAILED; /* said; the others are bound */
+    return r < 0 ? r : 0;
 }
 
 /* The map: fstab and lists; what waits for the device and init-storage; the binds over /etc. */

@@ -260,7 +260,7 @@ TEST(a_list_that_cannot_be_read_is_reported_and_the_other_holds) {
     make_image();
     put_list(BUILDERS, "d ssh\n");
     put_folder(unit_folder, OURS);
-    assert_int_equal(etc_list_read(unit_folder, &list, &report), 0);
+    assert_int_equal(etc_list_read(unit_folder, &list, &report), 1);
     check("d ssh@1\n");
     assert_int_equal(report.status, EXIT_STATUS_FAILED);
     assert_non_null(strstr(unit_said(), "/" OURS ": "));
