@@ -60,6 +60,8 @@ static int remove_stored(struct target *target, bool *ret_removed) {
     struct reset_request request;
     int r;
 
+    if (target->found.state == DEVICE_UNREADABLE)
+        return -EIO; /* there may be one */
     if (!target_has_btrfs(target))
         return 0;
     r = target_mount(target, VOLUME_WRITABLE, &volume);
@@ -75,16 +77,19 @@ int request_cancel(struct target *target) {
     const char *run_directory = target->settings->run_directory;
     struct reset_request request;
     bool armed = request_flag_read(run_directory, &request) != -ENOENT, stored = false;
-    int r = request_flag_remove(run_directory);
+    int flag = request_flag_remove(run_directory), r;
 
-    if (r < 0)
-        problem(target->problems, "%s/" REQUEST_FLAG ": cannot remove: %s", run_directory,
-                strerror(-r));
+    if (flag < 0)
+        problem(target->problems,
+                "%s/" REQUEST_FLAG ": cannot remove: %s; the shutdown may still carry it out",
+                run_directory, strerror(-flag));
     r = remove_stored(target, &stored);
     if (r < 0)
         problem(target->problems,
                 "%s: cannot take the request off it: %s; the next boot may still carry it out",
                 target->located.device.path, strerror(-r));
+    else if (flag < 0)
+        return flag;
     else if (armed || stored)
         log_trail("%s: the reset is cancelled", target->located.device.path);
     else

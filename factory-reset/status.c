@@ -21,27 +21,48 @@ static int check_fsid(const struct target *target, int r, const struct reset_req
     return r;
 }
 
-static void look(struct target *target, struct status *ret) {
-    struct volume volume = VOLUME_NONE;
-    struct reset_request stored;
-
-    *ret = (struct status){.stored = -ENODATA};
-    ret->flag = request_flag_read(target->settings->run_directory, &ret->request);
-    ret->flag = check_fsid(target, ret->flag, &ret->request);
-    if (!target_has_btrfs(target))
-        return;
-    if (target_mount(target, VOLUME_READ_ONLY_NO_REPLAY, &volume) < 0) {
-        ret->unmountable = true;
-        return;
-    }
-    ret->stored = check_fsid(target, request_read(volume.top, &stored), &stored);
-    volume_unmount(&volume);
-    if (ret->stored == 0)
-        ret->request = stored;
-}
-
 static bool is_ignored(int r) {
     return r == -EBADMSG || r == -EXDEV;
+}
+
+static void look_at_flag(struct target *target, struct status *ret) {
+    const char *run_directory = target->settings->run_directory;
+    int r = request_flag_read(run_directory, &ret->request);
+
+    ret->flag = check_fsid(target, r, &ret->request);
+    if (r < 0 && r != -ENOENT && !is_ignored(r))
+        problem(target->problems, "%s/" REQUEST_FLAG ": cannot read: %s", run_directory,
+                strerror(-r));
+}
+
+/* What cannot be looked at is not shown as if there were nothing, without a word. */
+static void look_at_stored(struct target *target, struct status *ret) {
+    const char *path = target->located.device.path;
+    struct volume volume = VOLUME_NONE;
+    struct reset_request stored;
+    int r;
+
+    ret->stored = -ENODATA;
+    if (target->found.state == DEVICE_UNREADABLE)
+        problem(target->problems, "%s: %s", path, target->found.found);
+    if (!target_has_btrfs(target))
+        return;
+    r = target_mount(target, VOLUME_READ_ONLY_NO_REPLAY, &volume);
+    if (r < 0) {
+        ret->unmountable = true;
+        problem(target->problems,
+                "%s: its file system does not mount: %s; whether a request is stored in it "
+                "cannot be seen",
+                path, strerror(-r));
+        return;
+    }
+    r = request_read(volume.top, &stored);
+    volume_unmount(&volume);
+    ret->stored = check_fsid(target, r, &stored);
+    if (r < 0 && r != -ENODATA && !is_ignored(r))
+        problem(target->problems, "%s: cannot read what is stored in it: %s", path, strerror(-r));
+    if (ret->stored == 0)
+        ret->request = stored;
 }
 
 /* What the next boot will do with what it finds, in one word. */
@@ -92,9 +113,10 @@ static void print_text(const struct target *target, const struct status *status)
 }
 
 int status_print(struct target *target) {
-    struct status status;
+    struct status status = {0};
 
-    look(target, &status);
+    look_at_flag(target, &status);
+    look_at_stored(target, &status);
     if (target->settings->json)
         print_json(target, &status);
     else

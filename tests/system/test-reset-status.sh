@@ -73,7 +73,40 @@ _file_system_that_does_not_mount() {
 the_status_of_a_file_system_that_does_not_mount_is_that_of_the_shutdown() {
 	_file_system_that_does_not_mount
 	request "$disk"
-	_assert_status '.armed and .shutdown and (.persistent | not)'
+	run_reset --device="$disk" --status --json
+	assert_status 1
+	assert_message 'does not mount'
+	assert_json '.armed and .shutdown and (.persistent | not)' stdout
+}
+
+# _fails_at CALL ERROR FILE COMMAND MESSAGE: the first one, on that file if it is given.
+_fails_at() {
+	echo "--- $1 fails with $2, $4"
+	WRAPPER=(strace -f -o /dev/null ${3:+-P "$3"} -e "trace=$1" -e "inject=$1:error=$2:when=1")
+	run_reset --device="$disk" "$4"
+	WRAPPER=()
+	assert_status 1
+	assert_message "$5"
+}
+
+what_cannot_be_looked_at_is_not_said_to_be_nothing() {
+	_file_system
+	request "$disk"
+	_fails_at fgetxattr EIO '' --status 'stored in it.*input/output error'
+	_fails_at mount ENOMEM '' --status 'does not mount: cannot allocate memory'
+	_fails_at pread64 EIO "$disk" --status "$disk"
+	_fails_at read EIO "$REQUEST_FLAG" --status 'factory-reset.json: .*input/output error'
+	_assert_status '.armed and .shutdown and .persistent'
+}
+
+a_request_on_a_device_that_cannot_be_read_is_not_said_to_be_cancelled() {
+	_file_system
+	request "$disk"
+	_fails_at pread64 EIO "$disk" --cancel 'cannot take the request off'
+	assert_no_message 'is cancelled|no reset was requested'
+	run_reset --device="$disk" --cancel
+	assert_status 0
+	[[ ! $(stored_request "$disk") ]] || fail "it is still stored"
 }
 
 a_request_for_a_file_system_that_does_not_mount_is_taken_back() {
@@ -198,6 +231,14 @@ what_cannot_be_taken_back_is_said() {
 	assert_status 1
 	assert_message 'may still'
 	[[ $(stored_request "$disk") ]]
+}
+
+a_shutdown_that_stays_armed_is_not_said_to_be_cancelled() {
+	_file_system
+	request "$disk"
+	_fails_at unlinkat EROFS '' --cancel 'cannot remove: read-only.*the shutdown may still'
+	assert_no_message 'is cancelled|no reset was requested'
+	assert_armed
 }
 
 # --- the command line --------------------------------------------------------------------------
