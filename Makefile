@@ -6,8 +6,8 @@
 # make dist        a tarball                      make clean        all but the built libmount
 # make vm          an appliance in QEMU, to log in to
 # Parts of check: unit check-asan check-tsan check-valgrind check-fuzz check-system
-# check-asan-system check-build check-powercut check-vm. Alone, check-fuzz takes an hour for each
-# target. Also: coverage fuzz format distclean
+# check-asan-system check-build check-powercut check-faults check-vm. Alone, check-fuzz takes an
+# hour for each target. Also: coverage fuzz format distclean
 #
 # Overrides: BUILD= CC= CPPFLAGS= CFLAGS= LDFLAGS= CROSS_COMPILE= PKG_CONFIG= MKFS_BTRFS= V=1
 # LIBMOUNT_DIR= (prefix of a static libmount) or UTIL_LINUX_SRC= (sources to build it from)
@@ -86,7 +86,8 @@ FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz-*
 objects = $(patsubst %.c,$(BUILD)/$(or $(2),obj)/%.o,$(wildcard $(1:%=%/*.c)))
 tested = $(filter-out %/main.o $(BUILD)/$(1)/tests/unit/test-%,$(call objects,$(FOLDERS) tests/unit,$(1)))
 
-.PHONY: all unit check-asan check-asan-system check-tsan check-valgrind coverage fuzz check-fuzz check-system check-build check-powercut check-vm
+.PHONY: all unit check-asan check-asan-system check-tsan check-valgrind coverage fuzz check-fuzz
+.PHONY: check-system check-build check-powercut check-faults check-vm
 .PHONY: check check-quick demo vm lint format install dist clean distclean FORCE
 all: $(PROGRAMS:%=$(BUILD)/%) $(GENERATORS:%=$(BUILD)/%)
 
@@ -170,6 +171,11 @@ $(BUILD)/selinux/aimee-os.pp: selinux/aimee-os.te selinux/aimee-os.fc selinux/ai
 	@echo '  POLICY  $@'
 	@cp $^ $(@D)
 	$(Q)$(MAKE) --no-print-directory --silent -C $(@D) -f $(SELINUX_DEVEL) $(@F) >$@.log 2>&1 || { cat $@.log; exit 1; }
+
+# What lets a system call fail.
+FAULTS = $(BUILD)/faults-inject
+$(FAULTS): $(call objects,tests/faults)
+	$(call link,-pie,libseccomp)
 
 # ---- how to build ------------------------------------------------------------------------
 
@@ -296,6 +302,10 @@ check-powercut: all $(POWERCUT)
 	@unshare --mount --propagation private tests/powercut/test-harness --build=$(BUILD)
 	@$(RUN_ENVIRONMENT) tests/powercut/run --build=$(BUILD) $(POWERCUT_OPTIONS)
 
+# All faults take an hour or two; "check" has FAULTS_OPTIONS=--quick.
+check-faults: all $(FAULTS)
+	@$(RUN_ENVIRONMENT) tests/faults/run --build=$(BUILD) $(FAULTS_OPTIONS)
+
 check-build: all
 	@tests/build/run "$$(realpath $(BUILD))"
 
@@ -317,8 +327,8 @@ endef
 check:
 	@packaging/build-deps build test lint vm
 	$(call run_each,all lint unit check-asan check-tsan check-valgrind 'check-fuzz FUZZ_SECONDS=60' \
-	    check-system check-asan-system check-build \
-	    'check-powercut POWERCUT_OPTIONS=--quick' check-vm)
+	    check-system check-asan-system check-build 'check-powercut POWERCUT_OPTIONS=--quick' \
+	    'check-faults FAULTS_OPTIONS=--quick' check-vm)
 check-quick:
 	@packaging/build-deps build test
 	$(call run_each,all unit check-asan 'check-system SYSTEM_OPTIONS=--quick')
