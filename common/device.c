@@ -6,14 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/interrupt.h"
 
 static void free_cache(blkid_cache *cache) {
@@ -151,20 +154,47 @@ int device_open(const char *path, struct device *ret) {
     return 0;
 }
 
-int lock_patiently(int fd, unsigned seconds) {
-    const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
-    const unsigned tries = seconds * 10;
+static void do_nothing(int signal) {
+    (void)signal;
+}
 
-    for (unsigned i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return -errno;
-        if (interrupted())
-            return -EINTR;
-        if (i >= tries)
-            return -ETIMEDOUT;
-        (void)nanosleep(&pause, NULL);
-    }
-    return 0;
+/* From now on a call that waits in this thread returns with EINTR every 100 ms. The signal is one
+ * that is ignored by default: it may come late. */
+static int start_nudging(timer_t *ret) {
+    const struct sigaction action = {.sa_handler = do_nothing};
+    const struct itimerspec interval = {.it_interval.tv_nsec = 100 * 1000 * 1000,
+                                        .it_value.tv_nsec = 100 * 1000 * 1000};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
+
+    event._sigev_un._tid = gettid();
+    if (sigaction(SIGURG, &action, NULL) < 0 || timer_create(CLOCK_MONOTONIC, &event, ret) < 0)
+        return -errno;
+    return timer_settime(*ret, 0, &interval, NULL) < 0 ? -errno : 0;
+}
+
+/* Waits in the kernel: who asks now and then is never there in the moment in which udev, at work on
+ * the disk again and again, does not have it. */
+static int wait_for_lock(int fd, double end) {
+    timer_t timer = NULL;
+    int r = start_nudging(&timer);
+
+    if (r < 0)
+        return r;
+    do {
+        r = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+    } while (r == -EINTR && !interrupted() && clock_seconds() < end);
+    (void)timer_delete(timer);
+    return r == -EINTR && !interrupted() ? -ETIMEDOUT : r;
+}
+
+int lock_patiently(int fd, unsigned seconds) {
+    double end = clock_seconds() + seconds;
+
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno != EWOULDBLOCK && errno != EINTR)
+        return -errno;
+    return seconds == 0 ? -ETIMEDOUT : wait_for_lock(fd, end);
 }
 
 /* A partition's lock is its whole disk's. */

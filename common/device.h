@@ -41,7 +41,7 @@ int device_open_exclusive(const struct device *device, int access);
 
 void device_close(struct device *device);
 
-/* Takes an flock on fd, asking again until seconds have passed: -ETIMEDOUT, or -EINTR. */
+/* Takes an flock on fd, waiting for it until seconds have passed: -ETIMEDOUT, or -EINTR. */
 int lock_patiently(int fd, unsigned seconds);
 
 #endif

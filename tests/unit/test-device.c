@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -160,6 +161,50 @@ TEST(a_lock_that_becomes_free_is_taken) {
     assert_int_equal(close(other), 0);
 }
 
+struct visitor {
+    int fd;
+    atomic_bool stop;
+};
+
+/* As udev does with every event: most of the time somebody has the lock. */
+static void *have_it_again_and_again(void *argument) {
+    const struct timespec hold = {.tv_nsec = 20 * 1000 * 1000}, leave = {.tv_nsec = 200 * 1000};
+    struct visitor *visitor = argument;
+
+    while (!atomic_load(&visitor->stop)) {
+        if (flock(visitor->fd, LOCK_SH | LOCK_NB) == 0)
+            (void)nanosleep(&hold, NULL);
+        (void)flock(visitor->fd, LOCK_UN);
+        (void)nanosleep(&leave, NULL);
+    }
+    return NULL;
+}
+
+TEST(a_lock_that_is_free_for_moments_only_is_taken) {
+    const struct timespec pause = {.tv_nsec = 30 * 1000 * 1000};
+    struct visitor visitor = {.fd = -1};
+    double start, waited = 0;
+    pthread_t thread;
+    int other;
+
+    put_file(unit_folder, "file", "");
+    visitor.fd = open_file();
+    other = open_file();
+    assert_int_equal(pthread_create(&thread, NULL, have_it_again_and_again, &visitor), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        (void)nanosleep(&pause, NULL); /* the other one has it again */
+        start = clock_seconds();
+        assert_int_equal(lock_patiently(other, 30), 0);
+        waited += clock_seconds() - start;
+        assert_int_equal(flock(other, LOCK_UN), 0);
+    }
+    assert_true(waited < 2);
+    atomic_store(&visitor.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(close(visitor.fd), 0);
+    assert_int_equal(close(other), 0);
+}
+
 static int wait_after_a_signal(void *argument) {
     if (interrupt_catch() < 0 || raise(SIGINT) != 0)
         return 255;
@@ -193,6 +238,7 @@ int main(void) {
         UNIT_TEST(a_free_lock_is_taken_at_once),
         UNIT_TEST(a_held_lock_is_asked_for_as_long_as_wanted),
         UNIT_TEST(a_lock_that_becomes_free_is_taken),
+        UNIT_TEST(a_lock_that_is_free_for_moments_only_is_taken),
         UNIT_TEST(a_signal_ends_the_waiting),
         UNIT_TEST(what_cannot_be_locked_is_an_error),
     };

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154 # make_device and run_program set variables
+#
+# Others at the same device at the same time: udev, who mounts it, who formats it; and a device that
+# goes away in mid-run. Nothing of anybody's is overwritten, failures are said, and once all is quiet
+# the next run ends as it should.
+
+# The moments are random, and the same ones each time.
+RANDOM=${RACE_SEED:-1}
+
+# _while_probed COMMAND...: with something like udev at the device all the time.
+_while_probed() {
+	local prober
+	"$HERE/probe-always" "$disk" >probed &
+	prober=$!
+	"$@"
+	kill -TERM "$prober"
+	wait "$prober"
+	(($(<probed) > 0)) || fail "nobody probed"
+}
+
+# _nap MILLISECONDS: no longer than that.
+_nap() {
+	sleep "$(printf '0.%03d' $((RANDOM % $1)))"
+}
+
+_fresh_device() {
+	[[ ! ${disk:-} ]] || detach_device "$disk"
+	rm -f disk.img
+	make_device disk 128M
+}
+
+_requested() {
+	_fresh_device
+	in_use "$disk"
+	request "$disk"
+}
+
+# What a shutdown and a boot leave of an old system, whoever was in the way.
+_old_or_reset() {
+	init tree "$disk"
+	assert_status 0
+	assert_reset tree "$disk"
+}
+
+# --- udev ------------------------------------------------------------------------------------
+
+a_first_boot_beside_udev_is_complete() {
+	local i
+	make_tree tree
+	for i in 1 2 3 4 5; do
+		_fresh_device
+		_while_probed first_run tree "$disk"
+		assert_json '.action == "formatted"'
+		assert_complete tree "$disk"
+	done
+}
+
+a_second_run_beside_udev_changes_nothing() {
+	local i
+	make_tree tree
+	_fresh_device
+	first_run tree "$disk"
+	remember_device "$disk"
+	for i in 1 2 3 4 5; do
+		_while_probed first_run tree "$disk"
+		assert_json '.action == "nothing"'
+		assert_device_unchanged "$disk"
+	done
+}
+
+a_wipe_beside_udev_is_complete() {
+	local i
+	make_tree tree
+	for i in 1 2 3; do
+		_requested
+		_while_probed run_reset --device="$disk" --now
+		assert_status 0
+		assert_wiped "$disk"
+		lose_run
+		_while_probed first_run tree "$disk"
+		assert_reset tree "$disk"
+	done
+}
+
+# limit: 120
+several_first_boots_beside_udev_make_it_once() {
+	local i
+	make_tree tree
+	for i in 2 3; do
+		_fresh_device
+		_while_probed _at_once "$i"
+		[[ $(cat status.*) != *[!0$'\n']* ]] || fail "statuses $(cat status.*): $(cat err.*)"
+		[[ $(jq -r .action out.* | grep -c formatted) == 1 ]] || fail "actions: $(jq -r .action out.*)"
+		assert_complete tree "$disk"
+	done
+}
+
+_at_once() {
+	local i pids=()
+	rm -f out.* err.* status.*
+	for ((i = 0; i < $1; i++)); do
+		(
+			status=0
+			"$INIT_STORAGE" --root=tree --device="$disk" --json >out.$i 2>err.$i || status=$?
+			echo $status >status.$i
+		) &
+		pids+=($!)
+		_nap 60
+	done
+	wait "${pids[@]}"
+}
+
+# --- somebody mounts it ------------------------------------------------------------------------
+
+# _while_mounted MILLISECONDS COMMAND...: after at most that time somebody mounts the device, if it can
+# be mounted, in another namespace, and has it for a moment.
+_while_mounted() {
+	local other delay hold
+	delay=$(printf '0.%03d' $((RANDOM % $1)))
+	hold=$(printf '0.%03d' $((RANDOM % 500)))
+	echo "--- mounted after $delay s for $hold s"
+	mkdir -p var
+	unshare --mount --propagation private bash -c \
+		"sleep $delay; mount -t btrfs $disk var 2>/dev/null || exit 0; sleep $hold; umount var" &
+	other=$!
+	"${@:2}"
+	wait "$other"
+}
+
+_first_boot_while_mounted() {
+	local i
+	make_tree tree
+	for ((i = 0; i < $1; i++)); do
+		_fresh_device
+		_while_mounted 250 init tree "$disk"
+		[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
+		first_run tree "$disk"
+		assert_complete tree "$disk"
+	done
+}
+
+# The wipe waits for who has it, or leaves it to the next boot; it takes nothing from below a mount.
+_wipe_while_mounted() {
+	local i
+	make_tree tree
+	for ((i = 0; i < $1; i++)); do
+		_requested
+		_while_mounted 60 run_reset --device="$disk" --now
+		case $STATUS in
+		0) assert_wiped "$disk" ;;
+		1 | 3) assert_old "$disk" ;;
+		esac
+		lose_run
+		_old_or_reset
+	done
+}
+
+_boot_that_resets_while_mounted() {
+	local i
+	make_tree tree
+	for ((i = 0; i < $1; i++)); do
+		_requested
+		lose_run
+		_while_mounted 120 init tree "$disk"
+		if [[ $(fsid_of "$disk") == "$OLD_FSID" ]]; then
+			assert_old "$disk"
+		fi
+		_old_or_reset
+	done
+}
+
+a_first_boot_while_somebody_mounts_it_is_made_up_for() { _first_boot_while_mounted 4; }
+a_wipe_while_somebody_mounts_it_is_old_or_wiped() { _wipe_while_mounted 3; }
+a_reset_while_somebody_mounts_it_is_old_or_new() { _boot_that_resets_while_mounted 3; }
+# slow
+# limit: 300
+a_first_boot_while_somebody_mounts_it_at_any_moment_is_made_up_for() { _first_boot_while_mounted 40; }
+# slow
+# limit: 300
+a_wipe_while_somebody_mounts_it_at_any_moment_is_old_or_wiped() { _wipe_while_mounted 30; }
+# slow
+# limit: 300
+a_reset_while_somebody_mounts_it_at_any_moment_is_old_or_new() { _boot_that_resets_while_mounted 30; }
+
+# --- somebody formats it -----------------------------------------------------------------------
+
+# Neither is formatted over by the other.
+_first_boot_while_formatted() {
+	local i ext4 other
+	make_tree tree
+	for ((i = 0; i < $1; i++)); do
+		_fresh_device
+		(
+			_nap 120
+			mkfs.ext4 -q "$disk" >/dev/null 2>&1
+		) &
+		other=$!
+		_nap 60
+		init tree "$disk"
+		ext4=0
+		wait "$other" || ext4=$?
+		echo "--- mkfs.ext4 ended with $ext4"
+		if [[ $STATUS == 0 ]]; then
+			((ext4 != 0)) || fail "both have formatted it"
+			assert_complete tree "$disk"
+		elif ((ext4 == 0)); then
+			e2fsck -f -n "$disk" >fsck 2>&1 || fail "the ext4 is not whole: $(<fsck)"
+			init tree "$disk"
+			assert_status 3
+		else
+			first_run tree "$disk"
+			assert_complete tree "$disk"
+		fi
+	done
+}
+
+a_first_boot_while_somebody_formats_it_leaves_one_of_them() { _first_boot_while_formatted 4; }
+# slow
+# limit: 300
+a_first_boot_while_somebody_formats_it_at_any_moment_leaves_one_of_them() { _first_boot_while_formatted 40; }
+
+# --- it goes away ------------------------------------------------------------------------------
+
+# losetup detaches what is in use only when its last user closes it.
+_first_boot_while_detached() {
+	local i other file
+	make_tree tree
+	for ((i = 0; i < $1; i++)); do
+		_fresh_device
+		file=disk.img
+		(
+			_nap 200
+			losetup --detach "$disk"
+		) &
+		other=$!
+		init tree "$disk"
+		wait "$other"
+		[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
+		wait_until 10 _is_free "$disk" || fail "$disk is still attached"
+		attach_device disk "$file"
+		first_run tree "$disk"
+		assert_complete tree "$disk"
+	done
+}
+
+_is_free() {
+	! losetup "$1" >/dev/null 2>&1
+}
+
+# The file system below has no room after some megabytes: from then on each write is an I/O error.
+_first_boot_with_failing_writes() {
+	local i inner
+	make_tree tree
+	mkdir lower
+	for ((i = 0; i < $1; i++)); do
+		mount -t tmpfs -o "size=$((RANDOM % 1500 + 30))k" tmpfs lower
+		truncate -s 128M "lower/$(inner_name)"
+		attach_device inner "lower/$(inner_name)"
+		init tree "$inner"
+		[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
+		mount -o remount,size=128m lower
+		detach_device "$inner"
+		attach_device inner "lower/$(inner_name)"
+		init tree "$inner"
+		# mkfs.btrfs can have been cut off between any two of its writes.
+		assert_status 0
+		assert_complete tree "$inner"
+		detach_device "$inner"
+		umount lower
+	done
+}
+
+a_first_boot_on_a_device_that_is_detached_is_made_up_for() { _first_boot_while_detached 3; }
+a_first_boot_on_a_device_that_stops_to_write_is_made_up_for() { _first_boot_with_failing_writes 4; }
+# slow
+# limit: 300
+a_first_boot_on_a_device_that_is_detached_at_any_moment_is_made_up_for() { _first_boot_while_detached 30; }
+# slow
+# limit: 300
+a_first_boot_on_a_device_that_stops_to_write_at_any_place_is_made_up_for() { _first_boot_with_failing_writes 40; }
