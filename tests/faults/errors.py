@@ -39,7 +39,7 @@ ERRORS = {
     "ftruncate": ("EIO", "ENOSPC"), "fallocate": ("EIO", "ENOSPC"),
     "fsync": FLUSH, "fdatasync": FLUSH, "syncfs": FLUSH, "sync_file_range": FLUSH,
     "ioctl": ("EIO", "ENOMEM", "ENOSPC"),
-    "flock": ("EINTR", "ENOLCK"),
+    "flock": ("EINTR", "ENOLCK", "EWOULDBLOCK"),
     "mount": ("EACCES", "EBUSY", "EIO", "ENOMEM"), "umount2": ("EBUSY",),
     "open_tree": ("EMFILE", "ENOMEM"), "move_mount": ("EBUSY", "ENOMEM"), "mount_setattr": ("ENOMEM",),
     "fsopen": ("EMFILE", "ENOMEM", "ENOSYS"), "fsconfig": ("ENOMEM",), "fsmount": ("EMFILE", "ENOMEM"),
@@ -50,7 +50,7 @@ ERRORS = {
     "execve": ("EACCES", "EIO", "ENOMEM"), "execveat": ("EACCES", "EIO", "ENOMEM"),
     "dup": ("EMFILE",), "dup2": ("EBUSY",), "dup3": ("EBUSY",), "fcntl": ("EMFILE",), "pipe2": ("EMFILE",),
     "wait4": ("EINTR",), "waitid": ("EINTR",), "poll": ("EINTR", "ENOMEM"), "ppoll": ("EINTR", "ENOMEM"),
-    "nanosleep": ("EINTR",), "clock_nanosleep": ("EINTR",),
+    "timer_create": ("EAGAIN",), "nanosleep": ("EINTR",), "clock_nanosleep": ("EINTR",),
     "pidfd_open": ("EMFILE", "ENOMEM", "ENOSYS"), "signalfd4": ("EMFILE", "ENOMEM"),
     "socket": ("EMFILE", "ENOMEM"), "connect": ("ECONNREFUSED",), "sendto": ("ENOMEM",), "sendmsg": ("ENOMEM",),
 }
@@ -61,7 +61,7 @@ CANNOT_FAIL = frozenset("""
     exit exit_group munmap madvise fadvise64 arch_prctl set_tid_address set_robust_list rseq prlimit64 futex
     getuid geteuid getgid getegid getpid getppid gettid umask alarm prctl uname sched_yield getrandom lseek kill
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigsuspend restart_syscall tgkill getpgrp getpgid setpgid setsid
-    pidfd_send_signal clock_gettime setitimer pause close_range sched_getaffinity sigaltstack getgroups setgroups
+    pidfd_send_signal timer_settime timer_delete clock_gettime setitimer pause close_range sched_getaffinity sigaltstack getgroups setgroups
     """.split())
 
 # Before main(): the C library ends the process in its own words.

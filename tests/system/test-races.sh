@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2034,SC2154 # make_device and run_program set variables
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154 # make_device and run_program set variables
 #
 # Others at the same device at the same time: udev, who mounts it, who formats it; and a device that
 # goes away in mid-run. Nothing of anybody's is overwritten, failures are said, and once all is quiet
