@@ -58,6 +58,12 @@ was_reached() { [[ $FAULT != *.*=* ]] || grep -q '^!' injected; }
 # Nobody can be told anything when the message itself cannot be written.
 was_silenced() { [[ $FAULT == *.*=* ]] && grep -q "^!.* $PWD/stderr\$" injected; }
 
+# What was written is lost, or may be, and only this run can know.
+was_loss() {
+	[[ $FAULT == *.errno=* ]] &&
+		grep -qE "^![0-9]+ ((fsync|fdatasync|syncfs) |p?write(64)? .* ${disk:-none}\$)" injected
+}
+
 # A documented status; a message that says what failed, in our words.
 assert_honest() {
 	local name=${PROGRAM##*/}
@@ -70,6 +76,7 @@ assert_honest() {
 	! grep -v "^$name: mkfs.btrfs: " stderr | grep -qiE 'assert|: success$|unknown error|\(null\)|error 0$|core dumped|memory corruption|sanitizer' || fail "no honest message: $(<stderr)"
 	! grep -qv "^$name: ." stderr || [[ ${OTHERS_SPEAK:-} ]] || fail "a line that is not $name's: $(<stderr)"
 	((STATUS == 0)) || was_silenced || grep -q "^$name: ." stderr || fail "it ended with $STATUS without a message"
+	! was_loss || ((STATUS != 0)) || grep -q 'will not survive a power cut' stderr || fail "something is lost, and it says that all is well"
 	[[ $FAULT != "memory=$ENOUGH_MEMORY" && $FAULT != "files=$ENOUGH_FILES" ]] || ((STATUS == 0)) || fail "that should be enough"
 	((STATUS == 0)) || was_silenced || ! grep -qE ': done \(|: nothing to do' stderr || fail "it says that it is done, and ends with $STATUS"
 }
