@@ -61,7 +61,8 @@ CANNOT_FAIL = frozenset("""
     exit exit_group munmap madvise fadvise64 arch_prctl set_tid_address set_robust_list rseq prlimit64 futex
     getuid geteuid getgid getegid getpid getppid gettid umask alarm prctl uname sched_yield getrandom lseek kill
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigsuspend restart_syscall tgkill getpgrp getpgid setpgid setsid
-    pidfd_send_signal timer_settime timer_delete clock_gettime setitimer pause close_range sched_getaffinity sigaltstack getgroups setgroups
+    pidfd_send_signal timer_settime timer_delete clock_gettime setitimer pause close_range sched_getaffinity
+    sigaltstack getgroups setgroups
     """.split())
 
 # Before main(): the C library ends the process in its own words.
