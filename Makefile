@@ -321,7 +321,9 @@ vm: all
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc))
 define run_each
 	@failed=; for part in $(1); do \
+	    start=$$(date +%s); \
 	    $(MAKE) --no-print-directory $(JOBS) -k $$part || failed="$$failed $$part"; \
+	    echo "$@: $${part%% *} took $$(($$(date +%s) - start)) s"; \
 	done; \
 	test -z "$$failed" || { echo "$@: FAILED:$$failed"; exit 1; }; echo "$@: all passed"
 endef
@@ -344,7 +346,7 @@ C_SOURCES = $(wildcard $(FOLDERS:%=%/*.c) packaging/*.c tests/*/*.c)
 C_HEADERS = $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h)
 MANUALS = $(wildcard man/*.[1-8])
 SCRIPTS = $(shell find . \( -path './build*' -o -path './$(BUILD)' -o -name .git \) -prune -o -type f -exec \
-    awk 'FNR == 1 && (/^\#!.*sh( |$$)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }' {} +)
+    awk 'FNR == 1 && (/^.!.*sh( |$$)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }' {} +)
 LINT_MODE = $(LANGUAGE) $(PACKAGE_CFLAGS)
 
 # Inlined cleanup functions look uninitialised to gcc 12, hence -O0. And it takes a pointer for
