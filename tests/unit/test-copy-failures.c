@@ -209,6 +209,7 @@ static void *send_term(void *argument) {
 
 static int copy_during_a_signal(void *argument) {
     pthread_t sender;
+    int r = 0;
 
     if (interrupt_catch() < 0)
         return 255;
@@ -217,15 +218,15 @@ static int copy_during_a_signal(void *argument) {
         return 255;
     for (int i = 0; i < 10000; i++) {
         char name[16];
-        int r;
 
         (void)snprintf(name, sizeof(name), "%d", i);
         r = copy(COPY_OBJECT, "/tree", name);
         *(int *)argument = failure.error;
         if (r < 0)
-            return -r;
+            break;
     }
-    return 254;
+    (void)pthread_join(sender, NULL);
+    return -r;
 }
 
 TEST(a_signal_in_the_middle_ends_the_copy) {
