@@ -11,12 +11,14 @@ RANDOM=${RACE_SEED:-1}
 # _while_probed COMMAND...: with something like udev at the device all the time.
 _while_probed() {
 	local prober
+	rm -f probed
 	"$HERE/probe-always" "$disk" >probed &
 	prober=$!
+	until [[ -s probed ]]; do sleep 0.01; done
 	"$@"
 	kill -TERM "$prober"
 	wait "$prober"
-	(($(<probed) > 0)) || fail "nobody probed"
+	(($(tail -n 1 probed) > 0)) || fail "nobody probed"
 }
 
 # _nap MILLISECONDS: no longer than that.
