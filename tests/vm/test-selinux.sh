@@ -51,18 +51,6 @@ the_runtime_folder_may_be_missing() {
 	guest factory-reset --cancel
 }
 
-# systemctl speaks to the service manager itself.
-a_reset_is_asked_for_on_a_terminal_and_done_without_a_message_bus() {
-	running_appliance
-	guest systemctl stop dbus.socket dbus.service systemd-logind.service
-	dialogue 'Type yes' yes -- "${SSH[@]}" -tt root@127.0.0.1 factory-reset --reboot || :
-	wait_for_end
-	boot
-	wait_for_ssh
-	assert_healthy
-	assert_report '.action == "formatted" and .reset.by != null'
-}
-
 an_appliance_without_selinux_works() {
 	WITHOUT_POLICY=1 MORE_KERNEL_OPTIONS='security=none selinux=0'
 	power_cut
