@@ -299,6 +299,24 @@ init() {
 	run_program --root="$1" --device="$2" "${@:3}"
 }
 
+# run_at_once NUMBER [COMMAND...]: that many first runs on $disk, with COMMAND between their starts; their
+# outputs in out.N, their messages in err.N, their statuses in status.N.
+run_at_once() {
+	local i pids=()
+	rm -f out.* status.* err.*
+	for ((i = 0; i < $1; i++)); do
+		(
+			status=0
+			"$INIT_STORAGE" --root=tree --device="$disk" --json >out.$i 2>err.$i || status=$?
+			echo $status >status.$i
+		) &
+		pids+=($!)
+		"${@:2}"
+	done
+	wait "${pids[@]}"
+	tail -n 5 err.* 2>/dev/null || :
+}
+
 # The first run of a test that is about a later one.
 first_run() {
 	init "$@"

@@ -3,23 +3,6 @@
 #
 # Two at once.
 
-# _run_at_once NUMBER: that many runs; their outputs in out.N, their statuses in status.N.
-_run_at_once() {
-	local i pids=()
-	rm -f out.* status.* err.*
-	for ((i = 0; i < $1; i++)); do
-		(
-			status=0
-			"$INIT_STORAGE" --root=tree --device="$disk" --json >out.$i 2>err.$i || status=$?
-			echo $status >status.$i
-		) &
-		pids+=($!)
-		[[ ! ${2:-} ]] || sleep "$2"
-	done
-	wait "${pids[@]}"
-	tail -n 5 err.* 2>/dev/null || :
-}
-
 # One formatted, and each subvolume was made by one of them alone. That need not be the same
 # run: between mkfs and the lock on the new file system another may come first.
 _assert_one_formatted() {
@@ -35,7 +18,7 @@ _assert_one_formatted() {
 two_at_once_on_a_blank_device_make_it_once() {
 	make_tree tree
 	make_device disk 192M
-	_run_at_once 2
+	run_at_once 2
 	_assert_one_formatted 2
 	assert_complete tree "$disk"
 }
@@ -48,7 +31,7 @@ several_at_once_with_every_delay_make_it_once() {
 	"${PYTHON[@]}" "$HERE/make-tree" random "$PWD/tree/var/cache/large" 8
 	for delay in '' 0.01 0.03 0.06 0.1 0.15 0.2 0.3; do
 		make_device disk 192M
-		_run_at_once 3 "$delay"
+		run_at_once 3 sleep "$delay"
 		_assert_one_formatted 3
 		assert_complete tree "$disk"
 		detach_device "$disk"
@@ -65,7 +48,7 @@ two_at_once_on_a_device_that_lacks_something_complete_it_once() {
 	rm top/var/lib/aimee-os/etc/shadow
 	mkdir top/.init-storage
 	unmount_top
-	_run_at_once 2
+	run_at_once 2
 	[[ $(<status.0) == 0 && $(<status.1) == 0 ]] || fail "statuses $(<status.0) and $(<status.1)"
 	[[ $(jq -r .action out.* | sort | tr '\n' ' ') == 'completed nothing ' ]] || fail "actions: $(jq -r .action out.*)"
 	VAR_OPTIONS=(--ignore mtime:)
@@ -77,7 +60,7 @@ two_at_once_on_a_complete_device_do_nothing() {
 	make_device disk 192M
 	first_run tree "$disk"
 	remember_device "$disk"
-	_run_at_once 2
+	run_at_once 2
 	[[ $(jq -r .action out.* | sort -u) == nothing ]]
 	assert_device_unchanged "$disk"
 }

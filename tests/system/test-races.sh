@@ -91,26 +91,11 @@ several_first_boots_beside_udev_make_it_once() {
 	make_tree tree
 	for i in 2 3; do
 		_fresh_device
-		_while_probed _at_once "$i"
+		_while_probed run_at_once "$i" _nap 60
 		[[ $(cat status.*) != *[!0$'\n']* ]] || fail "statuses $(cat status.*): $(cat err.*)"
 		[[ $(jq -r .action out.* | grep -c formatted) == 1 ]] || fail "actions: $(jq -r .action out.*)"
 		assert_complete tree "$disk"
 	done
-}
-
-_at_once() {
-	local i pids=()
-	rm -f out.* err.* status.*
-	for ((i = 0; i < $1; i++)); do
-		(
-			status=0
-			"$INIT_STORAGE" --root=tree --device="$disk" --json >out.$i 2>err.$i || status=$?
-			echo $status >status.$i
-		) &
-		pids+=($!)
-		_nap 60
-	done
-	wait "${pids[@]}"
 }
 
 # --- somebody mounts it ------------------------------------------------------------------------
