@@ -299,19 +299,19 @@ init() {
 	run_program --root="$1" --device="$2" "${@:3}"
 }
 
-# run_at_once NUMBER [COMMAND...]: that many first runs on $disk, with COMMAND between their starts; their
+# run_at_once TREE DEVICE NUMBER [COMMAND...]: that many runs, with COMMAND between their starts; their
 # outputs in out.N, their messages in err.N, their statuses in status.N.
 run_at_once() {
 	local i pids=()
 	rm -f out.* status.* err.*
-	for ((i = 0; i < $1; i++)); do
+	for ((i = 0; i < $3; i++)); do
 		(
 			status=0
-			"$INIT_STORAGE" --root=tree --device="$disk" --json >out.$i 2>err.$i || status=$?
+			"$INIT_STORAGE" --root="$1" --device="$2" --json >out.$i 2>err.$i || status=$?
 			echo $status >status.$i
 		) &
 		pids+=($!)
-		"${@:2}"
+		"${@:4}"
 	done
 	wait "${pids[@]}"
 	tail -n 5 err.* 2>/dev/null || :

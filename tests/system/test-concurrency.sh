@@ -18,7 +18,7 @@ _assert_one_formatted() {
 two_at_once_on_a_blank_device_make_it_once() {
 	make_tree tree
 	make_device disk 192M
-	run_at_once 2
+	run_at_once tree "$disk" 2
 	_assert_one_formatted 2
 	assert_complete tree "$disk"
 }
@@ -29,9 +29,9 @@ several_at_once_with_every_delay_make_it_once() {
 	local delay
 	make_tree tree
 	"${PYTHON[@]}" "$HERE/make-tree" random "$PWD/tree/var/cache/large" 8
-	for delay in '' 0.01 0.03 0.06 0.1 0.15 0.2 0.3; do
+	for delay in 0 0.01 0.03 0.06 0.1 0.15 0.2 0.3; do
 		make_device disk 192M
-		run_at_once 3 sleep "$delay"
+		run_at_once tree "$disk" 3 sleep "$delay"
 		_assert_one_formatted 3
 		assert_complete tree "$disk"
 		detach_device "$disk"
@@ -48,7 +48,7 @@ two_at_once_on_a_device_that_lacks_something_complete_it_once() {
 	rm top/var/lib/aimee-os/etc/shadow
 	mkdir top/.init-storage
 	unmount_top
-	run_at_once 2
+	run_at_once tree "$disk" 2
 	[[ $(<status.0) == 0 && $(<status.1) == 0 ]] || fail "statuses $(<status.0) and $(<status.1)"
 	[[ $(jq -r .action out.* | sort | tr '\n' ' ') == 'completed nothing ' ]] || fail "actions: $(jq -r .action out.*)"
 	VAR_OPTIONS=(--ignore mtime:)
@@ -60,7 +60,7 @@ two_at_once_on_a_complete_device_do_nothing() {
 	make_device disk 192M
 	first_run tree "$disk"
 	remember_device "$disk"
-	run_at_once 2
+	run_at_once tree "$disk" 2
 	[[ $(jq -r .action out.* | sort -u) == nothing ]]
 	assert_device_unchanged "$disk"
 }

@@ -91,7 +91,7 @@ several_first_boots_beside_udev_make_it_once() {
 	make_tree tree
 	for i in 2 3; do
 		_fresh_device
-		_while_probed run_at_once "$i" _nap 60
+		_while_probed run_at_once tree "$disk" "$i" _nap 60
 		[[ $(cat status.*) != *[!0$'\n']* ]] || fail "statuses $(cat status.*): $(cat err.*)"
 		[[ $(jq -r .action out.* | grep -c formatted) == 1 ]] || fail "actions: $(jq -r .action out.*)"
 		assert_complete tree "$disk"
