@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # variables that lib.sh looks at
 #
 # Back to the shipped state, and the power cut on the way there.
 # images: plain
@@ -87,4 +87,14 @@ a_power_cut_during_the_shutdown_does_not_lose_it() {
 	power_cut
 	echo "note: cut $pause ms after the command: $(tail -n 1 serial.log | tr -d '\r' | cut -c1-100)"
 	_assert_as_shipped "$keys"
+}
+
+a_reset_from_the_boot_loader_gives_the_shipped_system() {
+	local keys
+	_use_the_appliance
+	keys=$(host_keys)
+	shut_down
+	MORE_KERNEL_OPTIONS=systemd.factory_reset=1
+	_assert_as_shipped "$keys"
+	assert_report '.reset.by == "kernel command line"'
 }
