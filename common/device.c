@@ -94,7 +94,7 @@ static int look_for_twin(const char *entry_name, const char *value, dev_t number
 
     if (!directory)
         return -errno;
-    while (r == 0 && (entry = readdir(directory))) {
+    while (r == 0 && (errno = 0, entry = readdir(directory))) {
         _cleanup_free_ char *path = NULL;
         struct stat st;
 
@@ -108,6 +108,8 @@ static int look_for_twin(const char *entry_name, const char *value, dev_t number
         if (r == 1)
             *ret_other = take_pointer(path);
     }
+    if (r == 0)
+        r = -errno;
     (void)closedir(directory);
     return r;
 }

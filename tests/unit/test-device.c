@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,6 +59,18 @@ TEST(a_path_has_no_twin) {
     assert_int_equal(device_find_twin("/dev/vda2", 0, &other), 0);
     assert_int_equal(device_find_twin("nonsense", 0, &other), 0);
     assert_null(other);
+}
+
+static int find_a_twin(void *argument) {
+    char *other = NULL;
+
+    (void)argument;
+    return -device_find_twin("PARTLABEL=t", 0, &other);
+}
+
+/* It would be taken for "there is none", and the device be formatted. */
+TEST(devices_that_cannot_be_listed_are_an_error) {
+    assert_int_equal(in_child_failing(SYS_getdents64, EIO, find_a_twin, NULL), EIO);
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */
@@ -232,6 +245,7 @@ int main(void) {
         UNIT_TEST(a_path_is_what_it_says),
         UNIT_TEST(what_is_neither_path_nor_tag_is_wrong),
         UNIT_TEST(a_path_has_no_twin),
+        UNIT_TEST(devices_that_cannot_be_listed_are_an_error),
         UNIT_TEST(what_is_no_block_device_is_not_opened_and_holds_nobody),
         UNIT_TEST(a_device_that_is_not_there_is_told),
         UNIT_TEST(only_the_device_that_was_probed_is_opened_for_writing),

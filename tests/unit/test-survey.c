@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "init-storage/survey.h"
@@ -243,6 +245,21 @@ TEST(copies_are_missing_as_long_as_their_folder_is) {
     plan_release();
 }
 
+static int look_at_copies(void *argument) {
+    (void)argument;
+    return -survey_take(unit_folder, &plan, &etc, &survey);
+}
+
+/* One that could not be read was once taken for empty, and replaced by the image's file. */
+TEST(a_copy_that_cannot_be_listed_is_an_error) {
+    put_copies();
+    plan_lines(VAR "\n");
+    plan_copies();
+    assert_int_equal(in_child_failing(SYS_getdents64, EIO, look_at_copies, NULL), EIO);
+    etc_plan_free(&etc);
+    plan_release();
+}
+
 /* ---- the rest ---------------------------------------------------------------------------- */
 
 TEST(a_folder_that_an_interrupted_run_left_in_a_subvolume_is_noticed) {
@@ -311,6 +328,7 @@ int main(void) {
         UNIT_TEST(a_place_lies_in_the_subvolume_that_holds_it),
         UNIT_TEST(copies_of_etc_are_there_or_missing_or_of_another_kind),
         UNIT_TEST(copies_are_missing_as_long_as_their_folder_is),
+        UNIT_TEST(a_copy_that_cannot_be_listed_is_an_error),
         UNIT_TEST(a_folder_that_an_interrupted_run_left_in_a_subvolume_is_noticed),
         UNIT_TEST(looking_changes_nothing_and_twice_says_the_same),
         UNIT_TEST(what_has_to_be_made_is_told_from_what_only_has_to_be_cleaned_up),

@@ -4,10 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/openat2.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -187,6 +190,40 @@ int in_child(int (*function)(void *), void *argument) {
         _exit(function(argument));
     assert_int_equal(waitpid(child, &status, 0), child);
     return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+struct failing {
+    long call;
+    int error;
+    int (*function)(void *);
+    void *argument;
+};
+
+#define NO_FILTER 255
+
+static int fail_and_run(void *argument) {
+    const struct failing *failing = argument;
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)failing->call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)failing->error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = COUNT(rules), .filter = rules};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        return NO_FILTER;
+    return failing->function(failing->argument);
+}
+
+int in_child_failing(long call, int error, int (*function)(void *), void *argument) {
+    struct failing failing = {
+        .call = call, .error = error, .function = function, .argument = argument};
+    int r = in_child(fail_and_run, &failing);
+
+    skip_unless(r != NO_FILTER, "no seccomp filter here");
+    return r;
 }
 
 void *share(size_t size) {

@@ -53,6 +53,10 @@ bool has_openat2(void);
  * it. Returns its result (0 to 255), or 256 and the number of the signal that ended it. */
 int in_child(int (*function)(void *), void *argument);
 
+/* The same while each call of that number (SYS_...) fails with that error. Ends the test as skipped
+ * where there is no seccomp(2). */
+int in_child_failing(long call, int error, int (*function)(void *), void *argument);
+
 /* Memory that a child shares with the test; all zero. */
 void *share(size_t size);
 void unshare_memory(void *memory, size_t size);
