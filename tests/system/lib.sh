@@ -11,6 +11,9 @@ REQUEST_XATTR=trusted.aimee-os.factory-reset
 REQUEST_FLAG=/run/aimee-os/factory-reset.json
 STATUS='' PROGRAM_ARGS=() WRAPPER=() VAR_OPTIONS=()
 
+# shellcheck source=tests/lib.sh
+. "$HERE/../lib.sh"
+
 # --- ends of a test ---------------------------------------------------------------------
 
 explain_error() {
@@ -21,23 +24,11 @@ explain_error() {
 	} >&2
 }
 
-print_callers() {
-	local i
-	for ((i = 2; i < ${#FUNCNAME[@]} - 1; i++)); do
-		echo "    in ${FUNCNAME[i]}, line ${BASH_LINENO[i - 1]}"
-	done
-}
-
 fail() {
 	trap - ERR
 	echo "not as promised: $*"
 	print_callers
 	exit 1
-}
-
-skip() {
-	echo "$*"
-	exit 77
 }
 
 # --- devices ----------------------------------------------------------------------------

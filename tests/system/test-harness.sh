@@ -3,13 +3,19 @@
 #
 # The harness itself: it cleans up after any end of a test, and tells.
 
-# Runs the tests on standard input in a harness of their own; its output is in "output".
+# A harness of its own, with the tests on standard input.
+_copy_harness() {
+	mkdir -p inner/{temporary,system}
+	cp "$HERE/../lib.sh" inner
+	cp "$HERE"/{run,lib.sh,image} inner/system
+	cat >inner/system/test-inner.sh
+}
+
+# Runs the tests on standard input; the output is in "output".
 _run_tests() {
-	mkdir -p inner/temporary
-	cp "$HERE"/{run,lib.sh,image} inner
-	cat >inner/test-inner.sh
+	_copy_harness
 	STATUS=0
-	TMPDIR=$PWD/inner/temporary inner/run "$@" >output 2>&1 || STATUS=$?
+	TMPDIR=$PWD/inner/temporary inner/system/run "$@" >output 2>&1 || STATUS=$?
 	cat output
 	_assert_nothing_left
 }
@@ -95,9 +101,7 @@ a_test_that_hangs_is_ended_and_cleaned_up() {
 
 an_interrupted_harness_cleans_up() {
 	local pid
-	mkdir -p inner/temporary
-	cp "$HERE"/{run,lib.sh,image} inner
-	cat >inner/test-inner.sh <<-'END'
+	_copy_harness <<-'END'
 		waiting() {
 			make_device disk 192M
 			mkdir mounted
@@ -106,9 +110,9 @@ an_interrupted_harness_cleans_up() {
 			sleep 987
 		}
 	END
-	TMPDIR=$PWD/inner/temporary inner/run >output 2>&1 &
+	TMPDIR=$PWD/inner/temporary inner/system/run >output 2>&1 &
 	pid=$!
-	wait_until 10 test -e inner/begun
+	wait_until 10 test -e inner/system/begun
 	kill -TERM "$pid"
 	wait "$pid" || STATUS=$?
 	[[ $STATUS != 0 ]]

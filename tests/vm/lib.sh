@@ -20,6 +20,8 @@ SSH_OPTIONS=(-p "$PORT" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/n
 
 SSH=(ssh "${SSH_OPTIONS[@]}" -i "$VM/key" -o BatchMode=yes -o ControlPath="$PWD/ssh.socket")
 
+# shellcheck source=tests/lib.sh
+. "$HERE/../lib.sh"
 # shellcheck source=tests/vm/machine.sh
 . "$HERE/machine.sh"
 
@@ -33,13 +35,6 @@ explain_error() {
 	} >&2
 }
 
-print_callers() {
-	local i
-	for ((i = 2; i < ${#FUNCNAME[@]} - 1; i++)); do
-		echo "    in ${FUNCNAME[i]}, line ${BASH_LINENO[i - 1]}"
-	done
-}
-
 fail() {
 	trap - ERR
 	{
@@ -48,11 +43,6 @@ fail() {
 		show_console
 	} >&2
 	exit 1
-}
-
-skip() {
-	echo "$*"
-	exit 77
 }
 
 show_console() {
@@ -94,8 +84,6 @@ boot() {
 	keep_console
 	echo "$variant" >variant
 	: >serial.log
-	# shellcheck disable=SC2206 # options of the kernel
-	KERNEL_OPTIONS+=(${MORE_KERNEL_OPTIONS:-})
 	machine "$VM/$variant.squashfs" disk.img "$PORT" -no-reboot -serial file:serial.log "$@" \
 		</dev/null >qemu.log 2>&1 &
 	echo $! >qemu.pid

@@ -38,7 +38,7 @@ machine() {
 	shift 3
 	exec qemu-system-x86_64 -accel "$(accelerator)" -machine q35 -m 512 -smp "${VM_CPUS:-1}" \
 		-nodefaults -display none -kernel "$VM/base/vmlinuz" -initrd "$VM/base/initrd" \
-		-append "${KERNEL_OPTIONS[*]}" \
+		-append "${KERNEL_OPTIONS[*]} ${MORE_KERNEL_OPTIONS:-}" \
 		-drive "file=$image,format=raw,if=virtio,readonly=on" \
 		-drive "file=$disk,format=raw,if=virtio,cache=writeback${DISK_OPTIONS:+,$DISK_OPTIONS}" \
 		-netdev "user,id=net,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net,romfile= \
