@@ -88,17 +88,19 @@ image_of() {
 	cat "/sys/block/${1#/dev/}/loop/backing_file"
 }
 
+# is_detached DEVICE IMAGE: once it is free, any other test may get a device of that number.
+is_detached() {
+	[[ $(image_of "$1" 2>/dev/null) != "$2" ]]
+}
+
+# The kernel detaches in the background while something still has the device open, and takes its time
+# for that when the machine is busy.
 detach_device() {
-	local i
+	local image
+	image=$(image_of "$1")
 	partx --delete "$1" 2>/dev/null || :
 	losetup --detach "$1"
-	# The kernel detaches in the background while something still has the device open, and takes
-	# its time for that when the machine is busy.
-	for ((i = 0; i < 200; i++)); do
-		losetup "$1" >/dev/null 2>&1 || return 0
-		sleep 0.1
-	done
-	fail "$1 is still held by something"
+	wait_until 20 is_detached "$1" "$image" || fail "$1 is still held by something"
 }
 
 # The sha256 of every byte of a device (runs of zeros enter it by their place, so that

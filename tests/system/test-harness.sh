@@ -136,3 +136,16 @@ slow_tests_are_left_out_of_a_quick_run() {
 	END
 	[[ $(tail -n 1 output) == '1 passed, 0 failed, 0 skipped' ]]
 }
+
+# Numbers are given anew at once: another test's device is not waited for.
+a_device_is_detached_though_its_number_is_in_use_again() {
+	make_device disk 1M
+	truncate -s 1M other.img
+	losetup() {
+		command losetup "$@"
+		[[ $1 != --detach || $2 != "$disk" ]] || command losetup "$disk" other.img
+	}
+	detach_device "$disk"
+	[[ $(image_of "$disk") == */other.img ]]
+	command losetup --detach "$disk"
+}
