@@ -119,7 +119,7 @@ static void make_missing(struct session *session) {
         changed = places_complete(session);
         etc_copies_add(session);
     }
-    if (r == -EINTR || etc_plan_has(session->etc, MEMBER_MISSING))
+    if (interrupted() && (r == -EINTR || etc_plan_has(session->etc, MEMBER_MISSING)))
         report_interrupt(session);
     give_up(session);
     r = staging_close(session);

@@ -84,7 +84,7 @@ static void report_entry(struct session *session, struct etc_copy *copy, int err
                          const struct copy_failure *failure) {
     char name[PATH_MAX];
 
-    if (error == -EINTR)
+    if (interrupted())
         return; /* it stays missing: that is how the caller knows */
     copy->state = MEMBER_FAILED;
     (void)snprintf(name, sizeof(name), "/etc/%s", copy->path);
@@ -107,8 +107,8 @@ int etc_copies_stage(struct session *session) {
         if (r == 0)
             continue;
         report_entry(session, copy, r, &failure);
-        if (r == -EINTR)
-            return r;
+        if (interrupted())
+            return -EINTR;
         r = folder < 0 ? 0 : staging_remove(folder, copy->path);
         if (r < 0)
             log_warning("%s: cannot remove its unfinished copy: %s", copy->path, strerror(-r));

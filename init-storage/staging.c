@@ -226,8 +226,8 @@ static int fill_one(struct session *session, struct subvolume *subvolume) {
     r = copy_run(&session->copy, &request, &failure);
     if (r == 0)
         return 0;
-    if (r == -EINTR)
-        return r; /* it stays missing: that is how the caller knows */
+    if (interrupted())
+        return -EINTR; /* it stays missing: that is how the caller knows */
     mark_failed(session, subvolume);
     session_report_copy(session, subvolume->path, r, &failure);
     r = staging_remove(session->staging, name);

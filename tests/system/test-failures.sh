@@ -339,6 +339,22 @@ a_call_that_is_cancelled_is_a_failure() {
 	done
 }
 
+# What is missing then is missing because of the failure.
+a_failure_with_a_copy_of_etc_to_make_is_not_called_a_signal() {
+	make_tree tree
+	make_device disk 192M
+	first_run tree "$disk"
+	echo 'f ssh/sshd_config' >>tree/usr/lib/aimee-os/writable-etc
+	WRAPPER=(strace -f -o /dev/null -e trace=mkdirat -e inject=mkdirat:error=EIO:when=1)
+	init tree "$disk"
+	WRAPPER=()
+	assert_status 1
+	assert_message 'cannot make the folder .init-storage: Input/output error'
+	assert_no_message 'stopped by'
+	first_run tree "$disk"
+	assert_nothing_to_do tree "$disk"
+}
+
 a_signal_before_only_a_directory_is_missing_is_told() {
 	make_tree tree
 	make_device disk 192M
