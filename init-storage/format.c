@@ -124,7 +124,7 @@ static int make_file_system(struct prepare *prepare) {
                 prepare->located.device.path, strerror(-r));
     else if (r > 0)
         problem(&prepare->report->problems,
-                "%s: mkfs.btrfs failed with %s %d (see its message above)",
+                "%s: mkfs.btrfs failed with %s %d (see its message above, and the kernel log)",
                 prepare->located.device.path, r > 128 ? "signal" : "status", r > 128 ? r - 128 : r);
     return r > 0 ? -EIO : r;
 }
