@@ -282,7 +282,7 @@ check-asan-system: all $(PROGRAMS:%=$(BUILD)/asan/bin/%)
 	    'in_a_writable_etc_*' 'every_mount_below_etc_*'
 
 COVERAGE_PERCENT = 90
-coverage: $(COVERED)
+coverage: $(COVERED) $(BUILD)/powercut-record
 	@tests/coverage/run '$(abspath $(BUILD))/coverage' $(COVERAGE_PERCENT) $(SYSTEM_OPTIONS)
 
 FUZZ_SECONDS = 3600
@@ -293,8 +293,8 @@ check-fuzz: $(FUZZERS)
 RUN_ENVIRONMENT = INIT_STORAGE="$$(realpath $(BUILD)/init-storage)" \
     FACTORY_RESET="$$(realpath $(BUILD)/factory-reset)" \
     SET_ROOT_PASSWORD="$$(realpath $(BUILD)/set-root-password)" \
-    GENERATOR="$$(realpath $(BUILD)/aimee-os-generator)"
-check-system: all
+    GENERATOR="$$(realpath $(BUILD)/aimee-os-generator)" RECORDER='$(abspath $(BUILD)/powercut-record)'
+check-system: all $(BUILD)/powercut-record
 	@$(RUN_ENVIRONMENT) tests/system/run $(SYSTEM_OPTIONS)
 
 # More than an hour; "check" has POWERCUT_OPTIONS=--quick. POWERCUT_OPTIONS=--resume goes on.

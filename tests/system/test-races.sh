@@ -21,9 +21,17 @@ _while_probed() {
 	(($(tail -n 1 probed) > 0)) || fail "nobody probed"
 }
 
+# _moment NAME MILLISECONDS: the variable NAME gets a time below that, in seconds. Not to be asked for
+# in a subshell, whose random numbers are others each time.
+_moment() {
+	printf -v "$1" '0.%03d' $((RANDOM % $2))
+}
+
 # _nap MILLISECONDS: no longer than that.
 _nap() {
-	sleep "$(printf '0.%03d' $((RANDOM % $1)))"
+	local nap
+	_moment nap "$1"
+	sleep "$nap"
 }
 
 _fresh_device() {
@@ -104,8 +112,8 @@ several_first_boots_beside_udev_make_it_once() {
 # be mounted, in another namespace, and has it for a moment.
 _while_mounted() {
 	local other delay hold
-	delay=$(printf '0.%03d' $((RANDOM % $1)))
-	hold=$(printf '0.%03d' $((RANDOM % 500)))
+	_moment delay "$1"
+	_moment hold 500
 	echo "--- mounted after $delay s for $hold s"
 	mkdir -p var
 	unshare --mount --propagation private bash -c \
@@ -175,12 +183,13 @@ a_reset_while_somebody_mounts_it_at_any_moment_is_old_or_new() { _boot_that_rese
 # Under the disk's lock, as ours is made, so neither can write between the other's writes. mkfs.ext4
 # may come after us, and formats over what there is: then its ext4 is what is left, whole.
 _first_boot_while_formatted() {
-	local i ext4 other
+	local i ext4 other delay
 	make_tree tree
 	for ((i = 0; i < $1; i++)); do
 		_fresh_device
+		_moment delay 120
 		(
-			_nap 120
+			sleep "$delay"
 			flock "$disk" mkfs.ext4 -q "$disk" >/dev/null 2>&1
 		) &
 		other=$!
@@ -209,30 +218,35 @@ a_first_boot_while_somebody_formats_it_at_any_moment_leaves_one_of_them() { _fir
 
 # --- it goes away ------------------------------------------------------------------------------
 
-# losetup detaches what is in use only when its last user closes it.
+# losetup detaches what is in use only when its last user closes it. Not before it is in use: the
+# number could be another test's by the time it is opened.
 _first_boot_while_detached() {
-	local i other file
+	local i other image delay
 	make_tree tree
 	for ((i = 0; i < $1; i++)); do
 		_fresh_device
-		file=disk.img
+		image=$(image_of "$disk")
+		rm -f ended
+		_moment delay 80
 		(
-			_nap 200
+			until _is_open "$disk" || [[ -e ended ]]; do :; done
+			sleep "$delay"
 			losetup --detach "$disk"
 		) &
 		other=$!
 		init tree "$disk"
+		: >ended
 		wait "$other"
 		[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
-		wait_until 10 _is_free "$disk" || fail "$disk is still attached"
-		attach_device disk "$file"
+		wait_until 10 is_detached "$disk" "$image" || fail "$disk is still attached"
+		attach_device disk disk.img
 		first_run tree "$disk"
 		assert_complete tree "$disk"
 	done
 }
 
-_is_free() {
-	! losetup "$1" >/dev/null 2>&1
+_is_open() {
+	[[ $(find /proc/[0-9]*/fd -lname "$1" 2>/dev/null) ]]
 }
 
 # The file system below has no room after some megabytes: from then on each write is an I/O error.
@@ -246,6 +260,7 @@ _first_boot_with_failing_writes() {
 		attach_device inner "lower/$(inner_name)"
 		init tree "$inner"
 		[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
+		assert_no_message 'NOTE: |default' # what mkfs.btrfs adds to an error, whatever it is
 		mount -o remount,size=128m lower
 		detach_device "$inner"
 		attach_device inner "lower/$(inner_name)"
@@ -257,6 +272,92 @@ _first_boot_with_failing_writes() {
 		umount lower
 	done
 }
+
+# _plug: the device becomes a loop device over a file of tests/powercut's recorder. _pull: that is killed,
+# so that all that is read or written fails from then on. _plug_in_again: with what had arrived.
+_plug() {
+	detach_device "$disk"
+	[[ -x $RECORDER ]] || skip "no $RECORDER: make check-system builds it"
+	rm -f log data
+	mkdir -p plug
+	"$RECORDER" plug disk.img log data
+	attach_device disk plug/image
+}
+
+_pull() {
+	pkill -KILL --oldest --exact powercut-record
+}
+
+_plug_in_again() {
+	detach_device "$disk"
+	umount plug
+	attach_device disk disk.img
+}
+
+# _while_pulled MILLISECONDS COMMAND...
+_while_pulled() {
+	local delay other
+	_moment delay "$1"
+	(
+		sleep "$delay"
+		_pull
+	) &
+	other=$!
+	"${@:2}"
+	[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
+	assert_no_message 'stopped by'
+	wait "$other"
+	_plug_in_again
+}
+
+_first_boot_while_pulled() {
+	local i
+	make_tree tree
+	for ((i = 0; i < $1; i++)); do
+		_fresh_device
+		_plug
+		_while_pulled 150 init tree "$disk"
+		first_run tree "$disk"
+		assert_complete tree "$disk"
+	done
+}
+
+_wipe_while_pulled() {
+	local i
+	make_tree tree
+	for ((i = 0; i < $1; i++)); do
+		_requested
+		_plug
+		_while_pulled 60 run_reset --device="$disk" --now
+		lose_run
+		_old_or_reset
+	done
+}
+
+_boot_that_resets_while_pulled() {
+	local i
+	make_tree tree
+	for ((i = 0; i < $1; i++)); do
+		_requested
+		lose_run
+		_plug
+		_while_pulled 200 init tree "$disk"
+		_old_or_reset
+	done
+}
+
+a_first_boot_on_a_device_that_is_pulled_out_is_made_up_for() { _first_boot_while_pulled 4; }
+a_wipe_on_a_device_that_is_pulled_out_is_old_or_wiped() { _wipe_while_pulled 3; }
+a_reset_on_a_device_that_is_pulled_out_is_old_or_new() { _boot_that_resets_while_pulled 3; }
+# slow
+# limit: 300
+a_first_boot_on_a_device_that_is_pulled_out_at_any_moment_is_made_up_for() { _first_boot_while_pulled 40; }
+# slow
+# limit: 300
+a_wipe_on_a_device_that_is_pulled_out_at_any_moment_is_old_or_wiped() { _wipe_while_pulled 20; }
+# slow
+# limit: 300
+a_reset_on_a_device_that_is_pulled_out_at_any_moment_is_old_or_new() { _boot_that_resets_while_pulled 25; }
 
 a_first_boot_on_a_device_that_is_detached_is_made_up_for() { _first_boot_while_detached 3; }
 a_first_boot_on_a_device_that_stops_to_write_is_made_up_for() { _first_boot_with_failing_writes 4; }
