@@ -73,7 +73,7 @@ assert_honest() {
 	*) fail "exit status $STATUS: $(<stderr)" ;;
 	esac
 	# What mkfs.btrfs says is passed on in its own words.
-	! grep -v "^$name: mkfs.btrfs: " stderr | grep -qiE 'assert|: success$|unknown error|\(null\)|error 0$|core dumped|memory corruption|sanitizer' || fail "no honest message: $(<stderr)"
+	! grep -v "^$name: mkfs.btrfs: " stderr | grep -qiE 'assert|: success$|unknown error|\(null\)|error 0$|unknown signal|stopped by|core dumped|memory corruption|sanitizer' || fail "no honest message: $(<stderr)"
 	! grep -qv "^$name: ." stderr || [[ ${OTHERS_SPEAK:-} ]] || fail "a line that is not $name's: $(<stderr)"
 	((STATUS == 0)) || was_silenced || grep -q "^$name: ." stderr || fail "it ended with $STATUS without a message"
 	! was_loss || ((STATUS != 0)) || grep -q 'will not survive a power cut' stderr || fail "something is lost, and it says that all is well"
