@@ -290,7 +290,7 @@ _pull() {
 
 _plug_in_again() {
 	detach_device "$disk"
-	umount plug
+	umount --lazy plug # the kernel lets go of the file after it has said so
 	attach_device disk disk.img
 }
 
