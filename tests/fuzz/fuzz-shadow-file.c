@@ -45,8 +45,13 @@ static void require_entry(const struct secret *file, size_t from, size_t end) {
     require(count(file, from, end, ':') == 8);
     for (size_t i = 0; i < sizeof(locked) / sizeof(*locked); i++)
         require(!begins_with(file, from, locked[i]));
-    for (; from < end - 1; from++)
-        require(file->text[from] > ' ' && file->text[from] < 0x7f);
+    for (size_t colons = 0; from < end - 1; from++) {
+        char c = file->text[from];
+
+        colons += c == ':';
+        require(c > ' ' && c < 0x7f);
+        require(colons < 2 || colons > 7 || (c >= '0' && c <= ':'));
+    }
 }
 
 /* What an accepted file must be, said once more and in another way. */
@@ -101,6 +106,8 @@ static void check_trim(const struct secret *file) {
     require(trimmed.size <= file->size);
     require(trimmed.size == 0 || memcmp(trimmed.text, file->text, trimmed.size) == 0);
     require(count(file, trimmed.size, file->size, '\n') == file->size - trimmed.size);
+    require(trimmed.size == 0 || trimmed.size == file->size ||
+            trimmed.text[trimmed.size - 1] == '\n');
     require(trimmed.size < 2 || memcmp(trimmed.text + trimmed.size - 2, "\n\n", 2) != 0);
     secret_wipe(&trimmed);
 }
