@@ -53,6 +53,14 @@ _old_or_reset() {
 	assert_reset tree "$disk"
 }
 
+# _assert_made_up_for DEVICE: a run that said it had made everything has, and the next one makes the rest.
+_assert_made_up_for() {
+	[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
+	[[ $STATUS == 1 ]] || assert_complete tree "$1"
+	first_run tree "$1"
+	assert_complete tree "$1"
+}
+
 # --- udev ------------------------------------------------------------------------------------
 
 a_first_boot_beside_udev_is_complete() {
@@ -99,7 +107,7 @@ several_first_boots_beside_udev_make_it_once() {
 	make_tree tree
 	for i in 2 3; do
 		_fresh_device
-		_while_probed run_at_once tree "$disk" "$i" _nap 60
+		_while_probed run_at_once tree "$disk" "$i" _nap 20
 		[[ $(cat status.*) != *[!0$'\n']* ]] || fail "statuses $(cat status.*): $(cat err.*)"
 		[[ $(jq -r .action out.* | grep -c formatted) == 1 ]] || fail "actions: $(jq -r .action out.*)"
 		assert_complete tree "$disk"
@@ -108,19 +116,41 @@ several_first_boots_beside_udev_make_it_once() {
 
 # --- somebody mounts it ------------------------------------------------------------------------
 
-# _while_mounted MILLISECONDS COMMAND...: after at most that time somebody mounts the device, if it can
-# be mounted, in another namespace, and has it for a moment.
+# _have_mounted DEVICE DELAY HOLD OPTIONS: mounts it after that time, as soon as it can be mounted, and has
+# it for a moment. Fails if it is not the same afterwards.
+_have_mounted() {
+	local i was=''
+	sleep "$2"
+	for ((i = 0; i < 30; i++)); do
+		mount -t btrfs -o "$4" "$1" var 2>/dev/null && break
+		sleep 0.01
+	done
+	mountpoint -q var || return 0
+	was=$(blkid -p "$1")
+	echo "$was" >mounted
+	sleep "$3"
+	[[ $was && $(blkid -p "$1") == "$was" ]] || was=''
+	umount var
+	[[ $was ]]
+}
+
+# _while_mounted MILLISECONDS COMMAND...: after at most that time (0: before COMMAND begins) somebody
+# mounts the device in another namespace.
 _while_mounted() {
-	local other delay hold
-	_moment delay "$1"
-	_moment hold 500
-	echo "--- mounted after $delay s for $hold s"
+	local other delay hold options
+	local -a kinds=(rw ro 'ro,rescue=nologreplay')
+	_moment delay $(($1 + 1))
+	hold=0.$((RANDOM % 400 + 100))
+	options=${kinds[RANDOM % 3]}
 	mkdir -p var
-	unshare --mount --propagation private bash -c \
-		"sleep $delay; mount -t btrfs $disk var 2>/dev/null || exit 0; sleep $hold; umount var" &
+	rm -f mounted
+	unshare --mount --propagation private bash -c "$(declare -f _have_mounted); _have_mounted \"\$@\"" \
+		_ "$disk" "$delay" "$hold" "$options" &
 	other=$!
+	(($1)) || until [[ -s mounted ]]; do sleep 0.01; done
 	"${@:2}"
-	wait "$other"
+	wait "$other" || fail "it was taken from below a mount"
+	echo "--- mounted $options after $delay s for $hold s: $(cat mounted 2>/dev/null || echo not at all)"
 }
 
 _first_boot_while_mounted() {
@@ -128,10 +158,8 @@ _first_boot_while_mounted() {
 	make_tree tree
 	for ((i = 0; i < $1; i++)); do
 		_fresh_device
-		_while_mounted 250 init tree "$disk"
-		[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
-		first_run tree "$disk"
-		assert_complete tree "$disk"
+		_while_mounted 60 init tree "$disk"
+		_assert_made_up_for "$disk"
 	done
 }
 
@@ -141,7 +169,7 @@ _wipe_while_mounted() {
 	make_tree tree
 	for ((i = 0; i < $1; i++)); do
 		_requested
-		_while_mounted 60 run_reset --device="$disk" --now
+		_while_mounted $((i % 2 * 30)) run_reset --device="$disk" --now
 		case $STATUS in
 		0) assert_wiped "$disk" ;;
 		1 | 3) assert_old "$disk" ;;
@@ -157,7 +185,7 @@ _boot_that_resets_while_mounted() {
 	for ((i = 0; i < $1; i++)); do
 		_requested
 		lose_run
-		_while_mounted 120 init tree "$disk"
+		_while_mounted $((i % 2 * 60)) init tree "$disk"
 		if [[ $(fsid_of "$disk") == "$OLD_FSID" ]]; then
 			assert_old "$disk"
 		fi
@@ -187,7 +215,7 @@ _first_boot_while_formatted() {
 	make_tree tree
 	for ((i = 0; i < $1; i++)); do
 		_fresh_device
-		_moment delay 120
+		_moment delay 60
 		(
 			sleep "$delay"
 			flock "$disk" mkfs.ext4 -q "$disk" >/dev/null 2>&1
@@ -237,11 +265,10 @@ _first_boot_while_detached() {
 		init tree "$disk"
 		: >ended
 		wait "$other"
-		[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
+		assert_status 0 # the run has it open from its first look to its end
 		wait_until 10 is_detached "$disk" "$image" || fail "$disk is still attached"
 		attach_device disk disk.img
-		first_run tree "$disk"
-		assert_complete tree "$disk"
+		_assert_made_up_for "$disk"
 	done
 }
 
@@ -249,25 +276,36 @@ _is_open() {
 	[[ $(find /proc/[0-9]*/fd -lname "$1" 2>/dev/null) ]]
 }
 
-# The file system below has no room after some megabytes: from then on each write is an I/O error.
+# What disk.img takes, in KiB.
+_room() {
+	sync disk.img
+	du -k disk.img | cut -f 1
+}
+
+# The file system below has no room after some megabytes: from then on each write is an I/O error. In
+# every other round that is after mkfs.btrfs, which writes most.
 _first_boot_with_failing_writes() {
-	local i inner
+	local i inner by_mkfs all size
 	make_tree tree
+	_fresh_device
+	make_btrfs "$disk"
+	by_mkfs=$(_room)
+	_fresh_device
+	first_run tree "$disk"
+	all=$(_room)
 	mkdir lower
 	for ((i = 0; i < $1; i++)); do
-		mount -t tmpfs -o "size=$((RANDOM % 1500 + 30))k" tmpfs lower
+		size=$((i % 2 ? 30 + RANDOM % by_mkfs : by_mkfs + RANDOM % (all - by_mkfs)))
+		mount -t tmpfs -o "size=${size}k" tmpfs lower
 		truncate -s 128M "lower/$(inner_name)"
 		attach_device inner "lower/$(inner_name)"
 		init tree "$inner"
-		[[ $STATUS == 0 || $STATUS == 1 ]] || fail "status $STATUS"
 		assert_no_message 'NOTE: |default' # what mkfs.btrfs adds to an error, whatever it is
 		mount -o remount,size=128m lower
 		detach_device "$inner"
 		attach_device inner "lower/$(inner_name)"
-		init tree "$inner"
 		# mkfs.btrfs can have been cut off between any two of its writes.
-		assert_status 0
-		assert_complete tree "$inner"
+		_assert_made_up_for "$inner"
 		detach_device "$inner"
 		umount lower
 	done
@@ -317,8 +355,7 @@ _first_boot_while_pulled() {
 		_fresh_device
 		_plug
 		_while_pulled 150 init tree "$disk"
-		first_run tree "$disk"
-		assert_complete tree "$disk"
+		_assert_made_up_for "$disk"
 	done
 }
 
