@@ -193,6 +193,29 @@ _boot_that_resets_while_mounted() {
 	done
 }
 
+# A mount for writing would replay the log, which the kernel refuses meanwhile.
+a_log_that_is_not_replayed_while_somebody_looks_is_waited_for() {
+	local TOP_NAMES='file home var '
+	make_tree tree
+	_fresh_device
+	make_btrfs "$disk"
+	change_top "$disk"
+	sync -f top
+	echo content >top/file
+	sync top/file
+	cp disk.img crashed.img
+	unmount_top
+	detach_device "$disk"
+	attach_device disk crashed.img
+	mkdir var
+	unshare --mount --propagation private bash -c \
+		"mount -t btrfs -o ro,rescue=nologreplay $disk var; : >mounted; sleep 1; umount var" &
+	until [[ -e mounted ]]; do sleep 0.01; done
+	first_run tree "$disk"
+	wait
+	assert_complete tree "$disk"
+}
+
 a_first_boot_while_somebody_mounts_it_is_made_up_for() { _first_boot_while_mounted 4; }
 a_wipe_while_somebody_mounts_it_is_old_or_wiped() { _wipe_while_mounted 3; }
 a_reset_while_somebody_mounts_it_is_old_or_new() { _boot_that_resets_while_mounted 3; }
