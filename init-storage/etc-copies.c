@@ -157,7 +157,7 @@ static int rename_entry(int beside, int folder, const char *path) {
 static int add_entry(struct session *session, struct etc_copy *copy, int folder,
                      struct copy_failure *failure) {
     _cleanup_close_ int beside = -1;
-    int r = staging_is_ours(folder, STAGING_NAME) ? staging_remove(folder, STAGING_NAME) : 0;
+    int r = staging_clear_ours(folder);
 
     if (r == 0) {
         beside = staging_open_in(session, plan_at_target(session->plan, STATE_TARGET));

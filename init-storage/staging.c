@@ -41,11 +41,18 @@ int staging_remove(int directory, const char *name) {
     return r;
 }
 
-bool staging_is_ours(int directory, const char *name) {
+int staging_is_ours(int directory, const char *name) {
     struct stat st;
 
-    return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-           st.st_uid == geteuid() && (st.st_mode & 0777) == 0700;
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700;
+}
+
+int staging_clear_ours(int directory) {
+    int r = staging_is_ours(directory, STAGING_NAME);
+
+    return r > 0 ? staging_remove(directory, STAGING_NAME) : r;
 }
 
 static bool is_dot(const char *name) {
@@ -115,8 +122,8 @@ static int clear_subvolumes(const struct session *session) {
         fd = open_beneath(session->volume.top, subvolume->path, O_RDONLY | O_DIRECTORY);
         /* A nested name may be a link that the image has there: no place for a folder of ours. */
         r = fd < 0 && fd != -ELOOP && fd != -ENOTDIR ? fd : 0;
-        if (fd >= 0 && staging_is_ours(fd, STAGING_NAME))
-            r = staging_remove(fd, STAGING_NAME);
+        if (fd >= 0)
+            r = staging_clear_ours(fd);
         if (first == 0)
             first = r;
     }
@@ -125,7 +132,7 @@ static int clear_subvolumes(const struct session *session) {
 
 int staging_open_in(const struct session *session, const struct subvolume *upper) {
     _cleanup_close_ int fd = -1;
-    int folder;
+    int folder, r;
 
     if (*upper->path == '\0')
         return fcntl(session->staging, F_DUPFD_CLOEXEC, 3);
@@ -134,8 +141,9 @@ int staging_open_in(const struct session *session, const struct subvolume *upper
         return fd;
     if (mkdirat(fd, STAGING_NAME, 0700) < 0 && errno != EEXIST)
         return -errno;
-    if (!staging_is_ours(fd, STAGING_NAME))
-        return -EEXIST;
+    r = staging_is_ours(fd, STAGING_NAME);
+    if (r <= 0)
+        return r < 0 ? r : -EEXIST;
     folder = openat(fd, STAGING_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)
         return -errno;

@@ -19,8 +19,11 @@ int staging_open_in(const struct session *session, const struct subvolume *upper
 int staging_remove(int directory, const char *name);
 
 /* In subvolumes others may have such a folder: whether this is one that we made, root's and 0700.
- * At the top of the file system the name is ours whatever it is. */
-bool staging_is_ours(int directory, const char *name);
+ * At the top of the file system the name is ours whatever it is. 1, 0 or -errno. */
+int staging_is_ours(int directory, const char *name);
+
+/* Removes a folder of ours from a subvolume, if there is one. Returns 0 or -errno. */
+int staging_clear_ours(int directory);
 
 /* Copies the image into a staging tree for each missing subvolume; one that fails is reported,
  * removed, and marked. Returns 0, or -errno when there is no sense in going on (-EINTR). */

@@ -293,27 +293,30 @@ static int survey_etc(int top, const struct plan *plan, struct etc_plan *etc) {
     return 0;
 }
 
-static bool has_staging(int top, const char *path) {
+static int has_staging(int top, const char *path) {
     _cleanup_close_ int fd = open_beneath(top, path, O_RDONLY | O_DIRECTORY);
 
-    return fd >= 0 && staging_is_ours(fd, STAGING_NAME);
+    if (fd < 0)
+        return fd == -ELOOP || fd == -ENOTDIR ? 0 : fd;
+    return staging_is_ours(fd, STAGING_NAME);
 }
 
-/* Our folder at the top, or in a subvolume that was there. */
-static bool survey_staging(int top, const struct plan *plan) {
+/* Our folder at the top, or in a subvolume that was there: 1, 0 or -errno. */
+static int survey_staging(int top, const struct plan *plan) {
     struct stat st;
+    int r = 0;
 
-    if (fstatat(top, STAGING_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        !subvolume_default_is_below(top, STAGING_NAME))
-        return true;
-    for (size_t i = 0; i < plan->count; i++) {
+    if (fstatat(top, STAGING_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        r = !subvolume_default_is_below(top, STAGING_NAME);
+    else if (errno != ENOENT)
+        r = -errno;
+    for (size_t i = 0; i < plan->count && r == 0; i++) {
         const struct subvolume *subvolume = &plan->subvolumes[i];
 
-        if (subvolume->state == MEMBER_PRESENT && *subvolume->path != '\0' &&
-            has_staging(top, subvolume->path))
-            return true;
+        if (subvolume->state == MEMBER_PRESENT && *subvolume->path != '\0')
+            r = has_staging(top, subvolume->path);
     }
-    return false;
+    return r;
 }
 
 int survey_take(int top, struct plan *plan, struct etc_plan *etc, struct survey *ret) {
@@ -326,8 +329,9 @@ int survey_take(int top, struct plan *plan, struct etc_plan *etc, struct survey 
     if (r == 0)
         r = survey_etc(top, plan, etc);
     if (r == 0)
-        ret->staging_left = survey_staging(top, plan);
-    return r;
+        r = survey_staging(top, plan);
+    ret->staging_left = r > 0;
+    return r < 0 ? r : 0;
 }
 
 bool survey_misses(const struct plan *plan, const struct etc_plan *etc, const struct survey *s) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "init-storage/staging.h"
@@ -85,25 +86,42 @@ TEST(a_folder_of_ours_is_ours_alone) {
 
     put_folder(unit_folder, "folder");
     assert_int_equal(fchmodat(unit_folder, "folder", 0700, 0), 0);
-    assert_true(staging_is_ours(unit_folder, "folder"));
+    assert_int_equal(staging_is_ours(unit_folder, "folder"), 1);
     /* The kernel passes the setgid bit of a subvolume's top on. */
     assert_int_equal(fchmodat(unit_folder, "folder", 02700, 0), 0);
-    assert_true(staging_is_ours(unit_folder, "folder"));
+    assert_int_equal(staging_is_ours(unit_folder, "folder"), 1);
     for (size_t i = 0; i < COUNT(modes); i++) {
         assert_int_equal(fchmodat(unit_folder, "folder", modes[i], 0), 0);
-        assert_false(staging_is_ours(unit_folder, "folder"));
+        assert_int_equal(staging_is_ours(unit_folder, "folder"), 0);
     }
     assert_int_equal(fchmodat(unit_folder, "folder", 0700, 0), 0);
     assert_int_equal(symlinkat("folder", unit_folder, "link"), 0);
-    assert_false(staging_is_ours(unit_folder, "link"));
+    assert_int_equal(staging_is_ours(unit_folder, "link"), 0);
     put_file(unit_folder, "file", "");
     assert_int_equal(fchmodat(unit_folder, "file", 0700, 0), 0);
-    assert_false(staging_is_ours(unit_folder, "file"));
-    assert_false(staging_is_ours(unit_folder, "none"));
+    assert_int_equal(staging_is_ours(unit_folder, "file"), 0);
+    assert_int_equal(staging_is_ours(unit_folder, "none"), 0);
     if (geteuid() == 0) {
         assert_int_equal(fchownat(unit_folder, "folder", 1, 0, 0), 0);
-        assert_false(staging_is_ours(unit_folder, "folder"));
+        assert_int_equal(staging_is_ours(unit_folder, "folder"), 0);
     }
+}
+
+static int clear_ours(void *argument) {
+    (void)argument;
+    return -staging_clear_ours(unit_folder);
+}
+
+TEST(a_folder_of_ours_that_cannot_be_looked_at_is_not_passed_over) {
+    put_folder(unit_folder, STAGING_NAME);
+    assert_int_equal(fchmodat(unit_folder, STAGING_NAME, 0755, 0), 0);
+    assert_int_equal(staging_clear_ours(unit_folder), 0);
+    assert_true(exists(STAGING_NAME));
+    assert_int_equal(fchmodat(unit_folder, STAGING_NAME, 0700, 0), 0);
+    assert_int_equal(in_child_failing(SYS_newfstatat, EIO, clear_ours, NULL), EIO);
+    assert_int_equal(staging_clear_ours(unit_folder), 0);
+    assert_false(exists(STAGING_NAME));
+    assert_int_equal(staging_clear_ours(unit_folder), 0);
 }
 
 TEST(staging_trees_of_different_subvolumes_have_different_names) {
@@ -129,6 +147,7 @@ int main(void) {
         UNIT_TEST(what_is_not_there_is_removed_already),
         UNIT_TEST(many_entries_and_many_levels_are_removed),
         UNIT_TEST(a_folder_of_ours_is_ours_alone),
+        UNIT_TEST(a_folder_of_ours_that_cannot_be_looked_at_is_not_passed_over),
         UNIT_TEST(staging_trees_of_different_subvolumes_have_different_names),
     };
 
