@@ -389,6 +389,7 @@ _wipe_while_pulled() {
 		_requested
 		_plug
 		_while_pulled 60 run_reset --device="$disk" --now
+		[[ $STATUS != 0 ]] || assert_wiped "$disk"
 		lose_run
 		_old_or_reset
 	done
@@ -402,6 +403,7 @@ _boot_that_resets_while_pulled() {
 		lose_run
 		_plug
 		_while_pulled 200 init tree "$disk"
+		[[ $STATUS != 0 ]] || assert_reset tree "$disk"
 		_old_or_reset
 	done
 }
